@@ -1,0 +1,1 @@
+-- Identity needs nothing beyond its tables: keys, references and checks are in the models.

@@ -1,0 +1,2 @@
+-- Organisation and people: the tables say all there is to say. Names are folded for searches by a generated column,
+-- and at least one active branch stays because whoever closes one locks all of them first.

@@ -1,0 +1,1 @@
+"""What all clinics share: their names and hosts."""

@@ -1,0 +1,1 @@
+"""The tables that each clinic has in its schema."""

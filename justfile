@@ -1,0 +1,69 @@
+# Every task in one or two lines; each also works typed by hand after `just setup`.
+
+export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
+
+# list the recipes
+default:
+    @just --list
+
+# install the locked dependencies into .venv
+setup:
+    @uv sync --frozen --inexact --quiet
+
+# three clinics, three strategies, served on http://localhost:8000
+demo *args: setup
+    clinic demo {{args}}
+
+# serve what the data directory or CLINIC_DATABASE_URL holds
+serve *args: setup
+    clinic serve {{args}}
+
+# run the tests (real PostgreSQL, all three strategies)
+test *args: setup
+    python -m pytest {{args}}
+
+# format the code
+fmt: setup
+    ruff format . && ruff check --fix .
+
+# formatter and linter, changing nothing
+lint: setup
+    ruff format --check . && ruff check .
+
+# one strict type checker over all of src
+types: setup
+    mypy
+
+# import contracts and syntax-tree rules
+contracts: setup
+    lint-imports --no-cache && python -m pytest -q tests/lint
+
+# what CI runs after the tests
+gates: lint types contracts openapi-check
+
+# everything CI runs
+check: test gates
+
+# write the OpenAPI document
+openapi: setup
+    clinic openapi > docs/openapi.json
+
+# the checked-in OpenAPI document is the one the code makes
+openapi-check: setup
+    clinic openapi | diff -q docs/openapi.json - || (echo "docs/openapi.json is stale: run just openapi"; exit 1)
+
+# bring registry and homes to the newest revision
+migrate *args: setup
+    clinic migrate {{args}}
+
+# compare our cost with and without tenancy, and with others (see bench/README.md)
+bench *args: setup
+    python -m bench {{args}}
+
+# build the wheel
+build: setup
+    uv build --wheel
+
+# forget builds and caches; data directories stay
+clean:
+    rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

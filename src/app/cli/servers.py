@@ -1,0 +1,124 @@
+"""`clinic servers`: the PostgreSQL servers that may hold clinics."""
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+from msgspec import Struct
+
+from app.cli.errors import CommandError
+from app.cli.options import data_dir_option, existing_settings, json_option
+from app.cli.output import busy, print_fields, print_rows
+from app.cli.workplace import Workplace, run_job
+from app.database_url import DatabaseUrlError
+from app.postgres import ExternalServer
+from app.preparation import tenancy_options
+from app.settings import Settings
+from tenancy.bootstrap import prepare_pool, prepare_roles, roles_script
+from tenancy.credentials import Credentials
+from tenancy.registry.records import SYSTEM, ServerRecord
+from tenancy.runtime import Tenancy
+
+TIERS = ("shared", "dedicated")
+STANDARD_INPUT = "-"
+
+
+class ServerRow(Struct, frozen=True, kw_only=True):
+    """A server as the command line shows it."""
+
+    name: str
+    host: str
+    port: int
+    tls: bool
+    tier: str
+    status: str
+    clinics: int
+    capacity: int
+
+
+@click.group()
+def servers() -> None:
+    """Keep the PostgreSQL servers that may hold clinics."""
+
+
+@servers.command("list")
+@json_option
+@data_dir_option
+def list_servers(as_json: bool, data_dir: Path | None) -> None:
+    """List the servers."""
+
+    async def read(workplace: Workplace) -> list[ServerRow]:
+        return [_row(record) for record in await workplace.tenancy.store.servers.all()]
+
+    print_rows(run_job(existing_settings(data_dir), read), ServerRow, as_json=as_json)
+
+
+@servers.command("add")
+@click.argument("name")
+@click.option(
+    "--url",
+    required=True,
+    help="postgresql://administrator:password@host:5432/postgres, or - to read it from standard input.",
+)
+@click.option("--tier", type=click.Choice(TIERS), default="shared", show_default=True)
+@click.option("--capacity", type=click.IntRange(min=1), default=1000, show_default=True)
+@json_option
+@data_dir_option
+def add(
+    name: str, url: str, tier: str, capacity: int, as_json: bool, data_dir: Path | None
+) -> None:
+    """Make a server fit for clinics and register it; the URL's user is needed this once only."""
+    settings = existing_settings(data_dir)
+    server = _external(name, sys.stdin.readline().strip() if url == STANDARD_INPUT else url)
+
+    async def register(workplace: Workplace) -> ServerRow:
+        with busy(f"Preparing {name}"):
+            await _prepare(settings, server)
+        record = await workplace.tenancy.store.servers.add(
+            server.address, tier=tier, capacity=capacity, actor=SYSTEM
+        )
+        return _row(record)
+
+    with busy(f"Reaching {name}"):
+        server.start()
+    print_fields(run_job(settings, register), as_json=as_json)
+
+
+@servers.command("roles-sql")
+@data_dir_option
+def roles_sql(data_dir: Path | None) -> None:
+    """Print what an administrator must run on a server where CLINIC_DATABASE_URL's user may not create roles.
+
+    It holds the roles' passwords.
+    """
+    click.echo(roles_script(Credentials(existing_settings(data_dir).role_secret)))
+
+
+def _external(name: str, url: str) -> ExternalServer:
+    try:
+        return ExternalServer(url, name=name)
+    except DatabaseUrlError as error:
+        raise CommandError(f"the URL cannot be used: {error}") from error
+
+
+async def _prepare(settings: Settings, server: ExternalServer) -> None:
+    """Give the server its roles and its pool, before the registry knows of it."""
+    tenancy = Tenancy(tenancy_options(settings, server.address))
+    try:
+        await prepare_roles(server.administrator, server.address, tenancy.credentials)
+        await prepare_pool(tenancy.pools, tenancy.installer, server.name, settings.pool_database)
+    finally:
+        await tenancy.close()
+
+
+def _row(record: ServerRecord) -> ServerRow:
+    return ServerRow(
+        name=record.name,
+        host=record.host,
+        port=record.port,
+        tls=record.tls,
+        tier=record.tier,
+        status=record.status,
+        clinics=record.placements,
+        capacity=record.capacity,
+    )

@@ -1,0 +1,1 @@
+"""Three clinics with realistic data, one per strategy, for trying the product; nothing else in it depends on this."""

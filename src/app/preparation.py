@@ -1,0 +1,69 @@
+"""What must be true before requests are served: roles, registry, pool, every home at the newest revision."""
+
+from app.postgres import PostgresServer
+from app.settings import Settings
+from tenancy.admission import AdmissionLimits
+from tenancy.bootstrap import prepare_pool, prepare_registry, prepare_roles
+from tenancy.fleet import HomeMigration, MigrationProgress, migrate_fleet
+from tenancy.pools import PoolLimits
+from tenancy.runtime import Tenancy, TenancyOptions
+from tenancy.tenant import Server
+
+MAIN_SERVER_CAPACITY = 1000
+MAIN_SERVER_TIER = "shared"
+
+
+def tenancy_options(settings: Settings, main_server: Server) -> TenancyOptions:
+    """Return the settings in tenancy's own terms."""
+    return TenancyOptions(
+        main_server=main_server,
+        role_secret=settings.role_secret,
+        registry_database=settings.registry_database,
+        pool_database=settings.pool_database,
+        pool_limits=PoolLimits(
+            shared_size=settings.pool_size_shared,
+            dedicated_size=settings.pool_size_dedicated,
+            connections_max=settings.connections_max_per_worker,
+            age_s_max=settings.connection_age_s_max,
+        ),
+        admission_limits=AdmissionLimits(
+            concurrency_max=settings.concurrency_max,
+            queue_max=settings.queue_max,
+            wait_s_max=settings.queue_wait_s,
+        ),
+        move_wait_s_max=settings.move_wait_s,
+        cache_s_max=settings.placement_cache_s,
+    )
+
+
+async def prepare_server(settings: Settings, server: PostgresServer) -> None:
+    """Make the running server fit: roles, registry and pool exist at the newest revision, the registry knows it.
+
+    Safe to run again and from several processes. Raises `ServerNotPreparedError` where an administrator must act first.
+    """
+    tenancy = Tenancy(tenancy_options(settings, server.address))
+    try:
+        await prepare_roles(server.administrator, server.address, tenancy.credentials)
+        await prepare_registry(
+            tenancy.pools, tenancy.installer, server.address.name, settings.registry_database
+        )
+        await prepare_pool(
+            tenancy.pools, tenancy.installer, server.address.name, settings.pool_database
+        )
+        await tenancy.store.servers.remember_address(
+            server.address, tier=MAIN_SERVER_TIER, capacity=MAIN_SERVER_CAPACITY
+        )
+    finally:
+        await tenancy.close()
+
+
+async def migrate_everything(
+    settings: Settings, server: PostgresServer, progress: MigrationProgress
+) -> list[HomeMigration]:
+    """Prepare the server, then bring every home to the newest revision; return what became of each."""
+    await prepare_server(settings, server)
+    tenancy = Tenancy(tenancy_options(settings, server.address))
+    try:
+        return await migrate_fleet(tenancy, progress)
+    finally:
+        await tenancy.close()

@@ -1,0 +1,1 @@
+"""The clinic's users: accounts, roles, logins and their sessions."""

@@ -1,0 +1,1 @@
+"""What every clinic's running needs beside its own rules: audit, idempotency, counters, settings."""

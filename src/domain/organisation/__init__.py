@@ -1,0 +1,1 @@
+"""Organisation: branches, rooms, specialties, and the people of the clinic with their documents."""

@@ -1,0 +1,1 @@
+"""Scheduling: what the clinic offers, when its practitioners work, and who comes when."""

@@ -1,0 +1,1 @@
+"""Tenancy: whose rows a transaction sees, where they are, and the way there."""

@@ -1,0 +1,66 @@
+"""Brings every home of the fleet to the newest revision, one after another, going on past a home that fails."""
+
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+from msgspec import Struct
+
+from tenancy.bootstrap import upgrade_home
+from tenancy.errors import TenancyError
+from tenancy.runtime import Tenancy
+from tenancy.strategies.row import POOL_SCHEMA
+from tenancy.tenant import Home, Placement, StrategyName
+
+PLACEMENT_PAGE = 500
+
+
+class HomeMigration(Struct, frozen=True, kw_only=True):
+    """What became of one home; `error` is None when it is at the newest revision."""
+
+    home: Home
+    before: str | None = None
+    after: str | None = None
+    error: str | None = None
+
+
+MigrationProgress = Callable[[HomeMigration, int, int], None]
+"""Called after each home with its result, how many are done and how many there are."""
+
+
+async def every_placement(tenancy: Tenancy) -> AsyncIterator[Placement]:
+    """Yield the placement of every tenant in the registry."""
+    after = None
+    while page := await tenancy.store.tenants.page(limit=PLACEMENT_PAGE, after=after):
+        for record in page:
+            if record.placement is not None:
+                yield record.placement
+        after = page[-1].id
+
+
+async def every_home(tenancy: Tenancy) -> list[Home]:
+    """Return each home once: the pool of every server, then schemas and databases."""
+    servers = [server.name for server in await tenancy.store.servers.all()]
+    homes = [Home(name, tenancy.options.pool_database, POOL_SCHEMA) for name in servers]
+    own = [p.home async for p in every_placement(tenancy) if p.strategy is not StrategyName.ROW]
+    return homes + own
+
+
+async def migrate_fleet(tenancy: Tenancy, progress: MigrationProgress) -> list[HomeMigration]:
+    """Bring every home to the newest revision; a failing one is reported and the others go on."""
+    homes = await every_home(tenancy)
+    results = []
+    for home in homes:
+        result = await _migrate(tenancy, home)
+        results.append(result)
+        progress(result, len(results), len(homes))
+    return results
+
+
+async def _migrate(tenancy: Tenancy, home: Home) -> HomeMigration:
+    try:
+        if home.schema == POOL_SCHEMA or home.database != tenancy.options.pool_database:
+            await tenancy.installer.equip_database(home.server, home.database)
+        before, after = await upgrade_home(tenancy.pools, home)
+    except (TenancyError, asyncpg.PostgresError, OSError) as error:
+        return HomeMigration(home=home, error=f"{type(error).__name__}: {error}")
+    return HomeMigration(home=home, before=before, after=after)

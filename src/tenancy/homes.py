@@ -1,0 +1,64 @@
+"""The home rows: opened once a home is complete, closed before it is removed. Written by the migrator alone."""
+
+from typing import Any
+
+import msgspec
+
+from tenancy.credentials import DatabaseRole
+from tenancy.pools import Pools
+from tenancy.tenant import Home, Placement, TenantId
+
+
+class Homes:
+    """Reads and writes `tenancy.tenant_home` in the database of a home."""
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+
+    async def open(self, placement: Placement) -> None:
+        """Let the tenant in at this home with the placement's epoch; does nothing if it already is."""
+        connection = await self._connect(placement.home)
+        try:
+            await connection.execute(
+                "INSERT INTO tenancy.tenant_home (tenant_id, schema_name, strategy, epoch, state)"
+                " VALUES ($1, $2, $3, $4, 'active') ON CONFLICT (tenant_id, schema_name) DO UPDATE"
+                " SET epoch = excluded.epoch, state = 'active', forward_to = NULL, changed_at = now()"
+                " WHERE tenant_home.epoch < excluded.epoch",
+                placement.tenant_id,
+                placement.home.schema,
+                placement.strategy.value,
+                placement.epoch,
+            )
+        finally:
+            await connection.close()
+
+    async def close(self, tenant_id: TenantId, home: Home) -> None:
+        """Remove the tenant's row at this home; from then on nobody enters there."""
+        connection = await self._connect(home)
+        try:
+            await connection.execute(
+                "DELETE FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2",
+                tenant_id,
+                home.schema,
+            )
+        finally:
+            await connection.close()
+
+    async def forward(self, tenant_id: TenantId, old: Home, new: Placement) -> None:
+        """Mark the tenant as moved away from `old` to `new`: the row takes the new epoch and the address."""
+        address = msgspec.to_builtins(new.home) | {"strategy": new.strategy.value}
+        connection = await self._connect(old)
+        try:
+            await connection.execute(
+                "UPDATE tenancy.tenant_home SET state = 'moved', epoch = $3, forward_to = $4,"
+                " changed_at = now() WHERE tenant_id = $1 AND schema_name = $2",
+                tenant_id,
+                old.schema,
+                new.epoch,
+                msgspec.json.encode(address).decode(),
+            )
+        finally:
+            await connection.close()
+
+    async def _connect(self, home: Home) -> Any:
+        return await self._pools.connect(home.server, home.database, DatabaseRole.MIGRATOR)

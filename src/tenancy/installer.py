@@ -1,0 +1,114 @@
+"""Makes databases and schemas that tenants can live in; the strategies are written in its terms."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+
+from tenancy.credentials import DatabaseRole
+from tenancy.migrations import TENANT_TREE, head_revision, render_upgrade
+from tenancy.pools import Pools
+from tenancy.tenant import Home
+
+INSTALL_LOCK = 7302  # advisory lock class: two installers never change one database's gate at once
+
+
+@cache
+def database_script() -> str:
+    """Return the script that every database holding tenants is given (`tenancy/sql/database.sql`)."""
+    return files("tenancy").joinpath("sql/database.sql").read_text(encoding="utf-8")
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier made by us as a quoted SQL identifier; refuse anything else."""
+    if not identifier.replace("_", "").isalnum() or len(identifier) > 63:  # noqa: PLR2004  # NAMEDATALEN - 1
+        raise ValueError(identifier)
+    return f'"{identifier}"'
+
+
+class Installer:
+    """Creates, equips and drops databases and schemas as `clinic_migrator`."""
+
+    def __init__(self, pools: Pools, maintenance_database: str = "postgres") -> None:
+        self._pools = pools
+        self._maintenance_database = maintenance_database
+
+    async def create_database(self, server: str, database: str) -> None:
+        """Create the database if it is missing, closed to everybody but our roles."""
+        connection = await self._connect(server, self._maintenance_database)
+        try:
+            exists = await connection.fetchval(
+                "SELECT true FROM pg_catalog.pg_database WHERE datname = $1", database
+            )
+            if not exists:
+                await connection.execute(
+                    f"CREATE DATABASE {quoted(database)} OWNER clinic_owner STRATEGY wal_log"
+                )
+        except asyncpg.DuplicateDatabaseError:
+            pass
+        finally:
+            await connection.close()
+
+    async def drop_database(self, server: str, database: str) -> None:
+        """Drop the database, whoever is connected."""
+        connection = await self._connect(server, self._maintenance_database)
+        try:
+            await connection.execute("SET ROLE clinic_owner")
+            await connection.execute(f"DROP DATABASE IF EXISTS {quoted(database)} WITH (FORCE)")
+        finally:
+            await connection.close()
+
+    async def equip_database(self, server: str, database: str) -> None:
+        """Give the database the homes and the gate; idempotent, also the way they are upgraded."""
+        connection = await self._connect(server, database)
+        try:
+            await connection.execute(
+                f"BEGIN; SELECT pg_advisory_xact_lock({INSTALL_LOCK}, 0); SET LOCAL ROLE clinic_owner;"
+                f" SET LOCAL client_min_messages = warning;"
+                f" REVOKE ALL ON DATABASE {quoted(database)} FROM PUBLIC;"
+                f" GRANT CONNECT ON DATABASE {quoted(database)} TO clinic_app, clinic_mover;"
+                f" GRANT CONNECT, CREATE ON DATABASE {quoted(database)} TO clinic_migrator;"
+                f" {database_script()}; COMMIT;"
+            )
+        finally:
+            await connection.close()
+
+    async def install_schema(self, home: Home) -> None:
+        """Create the home's schema with the tables of the newest revision, as one script; idempotent."""
+        connection = await self._connect(home.server, home.database)
+        try:
+            if await self._is_installed(connection, home.schema):
+                return
+            schema = quoted(home.schema)
+            await connection.execute(
+                f"BEGIN; SET LOCAL ROLE clinic_owner; CREATE SCHEMA IF NOT EXISTS {schema};"
+                f" GRANT USAGE ON SCHEMA {schema} TO clinic_app, clinic_migrator, clinic_mover;"
+                f" SET LOCAL search_path = {schema}, extensions;"
+                f" {render_upgrade(TENANT_TREE, 'base', 'head')}; COMMIT;"
+            )
+        except asyncpg.UniqueViolationError:
+            # Two processes made the same schema at once: the other's commit stands if it is complete.
+            if not await self._is_installed(connection, home.schema):
+                raise
+        finally:
+            await connection.close()
+
+    async def drop_schema(self, home: Home) -> None:
+        """Drop the home's schema with everything in it."""
+        connection = await self._connect(home.server, home.database)
+        try:
+            await connection.execute("SET ROLE clinic_owner")
+            await connection.execute(f"DROP SCHEMA IF EXISTS {quoted(home.schema)} CASCADE")
+        finally:
+            await connection.close()
+
+    async def _is_installed(self, connection: Any, schema: str) -> bool:
+        table = f"{quoted(schema)}.{TENANT_TREE.version_table}"
+        if await connection.fetchval("SELECT to_regclass($1) IS NULL", table):
+            return False
+        revision = await connection.fetchval(f"SELECT version_num FROM {table}")  # quoted
+        return bool(revision == head_revision(TENANT_TREE))
+
+    async def _connect(self, server: str, database: str) -> Any:
+        return await self._pools.connect(server, database, DatabaseRole.MIGRATOR)

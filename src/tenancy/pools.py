@@ -1,0 +1,202 @@
+"""The only place that opens engines: one pool per (server, database), a hard ceiling over all of them."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tenancy.connection import ScopedConnection
+from tenancy.credentials import Credentials, DatabaseRole
+from tenancy.errors import ForbiddenStatementError, ServerUnavailableError
+from tenancy.tenant import Placement, Server, StrategyName
+
+STATEMENT_CACHE_SIZE = 500
+CHECKED_STATEMENTS_MAX = 10_000
+REGISTRY_POOL_SIZE = 5
+
+_KNOWN_VERB = re.compile(
+    r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT)\s",
+    re.IGNORECASE,
+)
+_SCOPE_CHANGE = re.compile(
+    r";|--|/\*|\b(?:set_config|current_setting|lo_import|lo_export|dblink)\b|\btenancy\s*\.",
+    re.IGNORECASE,
+)
+
+ServerSource = Callable[[str], Awaitable[Server]]
+
+
+class PoolLimits(Struct, frozen=True, kw_only=True):
+    """How many connections one worker process may hold."""
+
+    shared_size: int = 10
+    dedicated_size: int = 4
+    connections_max: int = 40
+    age_s_max: int = 1800
+    wait_s_max: float = 5.0
+
+
+class _Pool:
+    """One engine with what the ceiling needs to know of it."""
+
+    __slots__ = ("engine", "in_use", "last_used", "size")
+
+    def __init__(self, engine: AsyncEngine, size: int) -> None:
+        self.engine = engine
+        self.size = size
+        self.in_use = 0
+        self.last_used = time.monotonic()
+
+
+class Pools:
+    """Engines by (server, database); idle ones are closed, least recently used first, when room is needed."""
+
+    def __init__(self, credentials: Credentials, servers: ServerSource, limits: PoolLimits) -> None:
+        self._credentials = credentials
+        self._servers = servers
+        self._limits = limits
+        self._pools: dict[tuple[str, str], _Pool] = {}
+        self._opening = asyncio.Lock()
+        self._room = asyncio.Event()
+
+    @property
+    def reserved(self) -> int:
+        """The number of connections that the open pools may hold together."""
+        return sum(pool.size for pool in self._pools.values())
+
+    async def lease(self, placement: Placement) -> "Lease":
+        """Return a lease on the pool of the placement's database; it cannot be closed while leased."""
+        key = (placement.home.server, placement.home.database)
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = await self._open(key, placement.strategy)
+        pool.in_use += 1
+        return Lease(self, pool)
+
+    async def connect(self, server_name: str, database: str, role: DatabaseRole) -> Any:
+        """Return a single driver connection as `role`, outside every pool; the caller closes it."""
+        server = await self._servers(server_name)
+        arguments = self._credentials.connect_arguments(server, database, role)
+        try:
+            return await asyncpg.connect(**arguments)
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+            raise ServerUnavailableError from error
+
+    def registry_engine(self, server: Server, database: str) -> AsyncEngine:
+        """Return a new engine on the registry; its owner disposes of it."""
+        arguments = self._credentials.connect_arguments(server, database, DatabaseRole.REGISTRY)
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            connect_args=arguments,
+            pool_size=REGISTRY_POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=self._limits.wait_s_max,
+            pool_recycle=self._limits.age_s_max,
+        )
+
+    async def close(self) -> None:
+        """Close every pool."""
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            await pool.engine.dispose()
+
+    async def _open(self, key: tuple[str, str], strategy: StrategyName) -> _Pool:
+        server = await self._servers(key[0])
+        dedicated = strategy is StrategyName.DATABASE
+        size = self._limits.dedicated_size if dedicated else self._limits.shared_size
+        try:
+            async with asyncio.timeout(self._limits.wait_s_max), self._opening:
+                while True:
+                    if key in self._pools:
+                        return self._pools[key]
+                    if self.reserved + size <= self._limits.connections_max:
+                        engine = self._engine(server, key[1], size)
+                        pool = self._pools[key] = _Pool(engine, size)
+                        return pool
+                    if not await self._evict_one():
+                        self._room.clear()
+                        await self._room.wait()
+        except TimeoutError:
+            raise ServerUnavailableError from None
+
+    async def _evict_one(self) -> bool:
+        idle = [(p.last_used, k) for k, p in self._pools.items() if p.in_use == 0]
+        if not idle:
+            return False
+        pool = self._pools.pop(min(idle)[1])
+        await pool.engine.dispose()
+        return True
+
+    def _engine(self, server: Server, database: str, size: int) -> AsyncEngine:
+        arguments = self._credentials.connect_arguments(server, database, DatabaseRole.APP)
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            connect_args={
+                **arguments,
+                "connection_class": ScopedConnection,
+                "prepared_statement_cache_size": STATEMENT_CACHE_SIZE,
+            },
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=self._limits.wait_s_max,
+            pool_recycle=self._limits.age_s_max,
+            pool_use_lifo=True,
+            hide_parameters=True,
+        )
+        event.listen(engine.sync_engine, "before_cursor_execute", StatementCheck())
+        return engine
+
+    def _returned(self, pool: _Pool) -> None:
+        pool.in_use -= 1
+        pool.last_used = time.monotonic()
+        if pool.in_use == 0:
+            self._room.set()
+
+
+class Lease:
+    """The right to use a pool's engine until `release`."""
+
+    __slots__ = ("_pool", "_pools")
+
+    def __init__(self, pools: Pools, pool: _Pool) -> None:
+        self._pools = pools
+        self._pool: _Pool | None = pool
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The leased engine."""
+        assert self._pool is not None
+        return self._pool.engine
+
+    def release(self) -> None:
+        """Give the pool back; further calls do nothing."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            self._pools._returned(pool)  # noqa: SLF001  # the other half of lease()
+
+
+class StatementCheck:
+    """Lets through single statements that read and write rows; refuses whatever could change scope, role or path.
+
+    Row-level security cannot stop SQL that sets `app.tenant_id`: any role may. All values are bound parameters, so the
+    texts seen here are few and are looked at once each.
+    """
+
+    def __init__(self) -> None:
+        self._approved: set[str] = set()
+
+    def __call__(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        """Raise `ForbiddenStatementError` for such a statement."""
+        if statement in self._approved:
+            return
+        if not _KNOWN_VERB.match(statement) or _SCOPE_CHANGE.search(statement):
+            raise ForbiddenStatementError
+        if len(self._approved) >= CHECKED_STATEMENTS_MAX:
+            self._approved.clear()
+        self._approved.add(statement)

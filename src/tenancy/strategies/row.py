@@ -1,0 +1,51 @@
+"""Rows in shared tables: many clinics in one schema, told apart by row-level security."""
+
+from tenancy.credentials import DatabaseRole
+from tenancy.installer import Installer, quoted
+from tenancy.pools import Pools
+from tenancy.tenant import Home, StrategyName, TenantId
+
+POOL_SCHEMA = "pool"
+
+
+class RowStrategy:
+    """The home is the shared schema of the server's pool database."""
+
+    name = StrategyName.ROW
+
+    def __init__(self, installer: Installer, pools: Pools, pool_database: str) -> None:
+        self._installer = installer
+        self._pools = pools
+        self._pool_database = pool_database
+
+    def home_for(self, tenant_id: TenantId, server: str) -> Home:  # all share one
+        """Return the shared schema of the server."""
+        return Home(server, self._pool_database, POOL_SCHEMA)
+
+    async def prepare(self, home: Home) -> None:
+        """Nothing is to be made: the pool exists since the server was added."""
+
+    async def install(self, home: Home) -> None:
+        """Nothing is to be installed: the pool is migrated with the fleet."""
+
+    async def remove(self, tenant_id: TenantId, home: Home) -> None:
+        """Delete the tenant's rows in every table, past the guards of append-only ones.
+
+        Takes row locks of this tenant alone; foreign keys are not checked, since all its rows go.
+        """
+        connection = await self._pools.connect(home.server, home.database, DatabaseRole.MOVER)
+        try:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL session_replication_role = replica")
+                tables = await connection.fetch(
+                    "SELECT table_name FROM information_schema.columns"
+                    " WHERE table_schema = $1 AND column_name = 'tenant_id'",
+                    home.schema,
+                )
+                for (table,) in tables:
+                    await connection.execute(
+                        f"DELETE FROM {quoted(home.schema)}.{quoted(table)} WHERE tenant_id = $1",  # noqa: S608  # quoted
+                        tenant_id,
+                    )
+        finally:
+            await connection.close()

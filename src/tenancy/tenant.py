@@ -1,0 +1,79 @@
+"""Who a tenant is and where its rows are: frozen values, no behaviour."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+from msgspec import Struct
+
+TenantId = NewType("TenantId", UUID)
+
+
+class StrategyName(StrEnum):
+    """How a tenant's rows are kept apart from those of the others."""
+
+    ROW = "row"
+    SCHEMA = "schema"
+    DATABASE = "database"
+
+
+class TenantStatus(StrEnum):
+    """Where a tenant stands in its life; the effects are in the registry's documentation."""
+
+    PROVISIONING = "provisioning"
+    TRIAL = "trial"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    SUSPENDED = "suspended"
+    CANCELLED = "cancelled"
+    ARCHIVED = "archived"
+
+
+class Home(Struct, frozen=True):
+    """The place where a tenant's rows are."""
+
+    server: str
+    database: str
+    schema: str
+
+
+class Placement(Struct, frozen=True, kw_only=True):
+    """What the registry believes about a tenant's home. A hint: the home itself is the truth."""
+
+    tenant_id: TenantId
+    strategy: StrategyName
+    home: Home
+    epoch: int
+
+
+class Tenant(Struct, frozen=True, kw_only=True):
+    """One clinic as the registry knows it, without anything clinical."""
+
+    id: TenantId
+    slug: str
+    name: str
+    vertical: str
+    country: str
+    timezone: str
+    currency: str
+    language: str
+    status: TenantStatus
+    hostnames: tuple[str, ...] = ()
+    created_at: datetime | None = None
+
+
+class ResolvedTenant(Struct, frozen=True):
+    """A tenant and the hint where its rows are."""
+
+    tenant: Tenant
+    placement: Placement
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """One PostgreSQL server that may hold tenants; `host` is a name, an address or a socket directory."""
+
+    name: str
+    host: str
+    port: int
+    tls: bool = False

@@ -1,0 +1,134 @@
+"""What every strategy promises; a new one passes these before it is used."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from uuid_utils.compat import uuid7
+
+from tenancy.credentials import DatabaseRole
+from tenancy.migrations import TENANT_TREE, current_revision, head_revision
+from tenancy.runtime import Tenancy
+from tenancy.strategy import Strategy
+from tenancy.tenant import Home, Placement, StrategyName, TenantId
+
+
+@pytest.fixture
+def strategy(tenancy: Tenancy, placement: StrategyName) -> Strategy:
+    return tenancy.strategies[placement]
+
+
+def new_tenant() -> TenantId:
+    return TenantId(uuid7())
+
+
+async def connect(tenancy: Tenancy, home: Home, role: DatabaseRole = DatabaseRole.MIGRATOR) -> Any:
+    return await tenancy.pools.connect(home.server, home.database, role)
+
+
+async def make_home(tenancy: Tenancy, strategy: Strategy, tenant_id: TenantId) -> Home:
+    home = strategy.home_for(tenant_id, "main")
+    await strategy.prepare(home)
+    await strategy.install(home)
+    placement = Placement(tenant_id=tenant_id, strategy=strategy.name, home=home, epoch=1)
+    await tenancy.homes.open(placement)
+    return home
+
+
+async def test_home_is_named_by_the_id_alone(strategy: Strategy) -> None:
+    tenant_id = TenantId(UUID("01938000-0000-7000-8000-00000000abcd"))
+    home = strategy.home_for(tenant_id, "main")
+    assert home == strategy.home_for(tenant_id, "main")
+    for name in (home.database, home.schema):
+        assert name.isidentifier()
+        assert len(name) <= 63
+
+
+async def test_home_is_at_the_newest_revision(tenancy: Tenancy, strategy: Strategy) -> None:
+    tenant_id = new_tenant()
+    home = await make_home(tenancy, strategy, tenant_id)
+    connection = await connect(tenancy, home)
+    try:
+        assert await current_revision(connection, TENANT_TREE, home.schema) == head_revision(
+            TENANT_TREE
+        )
+    finally:
+        await connection.close()
+        await strategy.remove(tenant_id, home)
+
+
+async def test_making_a_home_twice_is_making_it_once(tenancy: Tenancy, strategy: Strategy) -> None:
+    tenant_id = new_tenant()
+    home = await make_home(tenancy, strategy, tenant_id)
+    assert await make_home(tenancy, strategy, tenant_id) == home
+    await strategy.remove(tenant_id, home)
+
+
+async def test_removed_home_leaves_nothing(tenancy: Tenancy, strategy: Strategy) -> None:
+    tenant_id, neighbour = new_tenant(), new_tenant()
+    for one in (tenant_id, neighbour):
+        await make_home(tenancy, strategy, one)
+        await _add_row(tenancy, strategy.home_for(one, "main"), one)
+    home = strategy.home_for(tenant_id, "main")
+    await tenancy.homes.close(tenant_id, home)
+    await strategy.remove(tenant_id, home)
+    await strategy.remove(tenant_id, home)
+    assert await _rows_anywhere(tenancy, tenant_id, home) == 0
+    assert await _rows_anywhere(tenancy, neighbour, strategy.home_for(neighbour, "main")) == 1
+    await strategy.remove(neighbour, strategy.home_for(neighbour, "main"))
+
+
+async def test_application_owns_and_creates_nothing(tenancy: Tenancy, strategy: Strategy) -> None:
+    tenant_id = new_tenant()
+    home = await make_home(tenancy, strategy, tenant_id)
+    connection = await connect(tenancy, home, DatabaseRole.APP)
+    try:
+        for statement in (
+            f"CREATE TABLE {home.schema}.own (id int)",
+            "CREATE TABLE public.own (id int)",
+            "CREATE TEMP TABLE patient (id int)",
+            "CREATE SCHEMA own",
+            f"ALTER TABLE {home.schema}.patient DISABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {home.schema}.patient DISABLE TRIGGER ALL",
+            f"TRUNCATE {home.schema}.patient",
+            f"DROP POLICY own_tenant ON {home.schema}.patient",
+            "SET session_replication_role = replica",
+            "SET ROLE clinic_migrator",
+            "UPDATE tenancy.tenant_home SET epoch = epoch + 1",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+        await strategy.remove(tenant_id, home)
+
+
+async def _add_row(tenancy: Tenancy, home: Home, tenant_id: TenantId) -> None:
+    connection = await connect(tenancy, home)
+    try:
+        await connection.execute(
+            f'INSERT INTO "{home.schema}".specialty (tenant_id, id, name, code, version)'
+            " VALUES ($1, $2, 'x', 'x', 1)",
+            tenant_id,
+            uuid7(),
+        )
+    finally:
+        await connection.close()
+
+
+async def _rows_anywhere(tenancy: Tenancy, tenant_id: TenantId, home: Home) -> int:
+    try:
+        connection = await connect(tenancy, home)
+    except asyncpg.InvalidCatalogNameError:
+        return 0
+    try:
+        if await connection.fetchval(
+            "SELECT to_regclass($1) IS NULL", f'"{home.schema}".specialty'
+        ):
+            return 0
+        return await connection.fetchval(
+            f'SELECT count(*) FROM "{home.schema}".specialty WHERE tenant_id = $1', tenant_id
+        )
+    finally:
+        await connection.close()

@@ -1,0 +1,129 @@
+"""Small rules over the syntax tree of our own code, each with the message that tells the way out."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+
+class Finding(NamedTuple):
+    path: str
+    line: int
+    message: str
+
+
+Rule = Callable[[str, ast.Module], Iterator[tuple[int, str]]]
+
+KEYS = {
+    "Index",
+    "UniqueConstraint",
+    "ExcludeConstraint",
+    "ForeignKeyConstraint",
+    "PrimaryKeyConstraint",
+}
+SESSION_SET = re.compile(
+    r"(?:^|;)\s*SET\s+(?!LOCAL\b)(?!ROLE\b|CONSTRAINTS\b)[a-z_.]+\s*(?:=|TO)", re.IGNORECASE
+)
+
+
+def _calls(tree: ast.Module) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def no_commit_outside_tenancy(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if path.startswith("tenancy/"):
+        return
+    for call in _calls(tree):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in {"commit", "rollback"}:
+            yield call.lineno, "only tenancy ends a transaction: flush instead"
+
+
+def no_tenant_id_above_tenancy(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if not path.startswith(("controllers/", "domain/")) or path == "domain/tables.py":
+        return
+    allowed = _constraint_nodes(tree) if path.endswith("/models.py") else set()
+    for node in ast.walk(tree):
+        if node in allowed:
+            continue
+        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+        if isinstance(node, ast.Constant) and node.value == "tenant_id":
+            name = "tenant_id"
+        if name == "tenant_id":
+            yield node.lineno, "the database fills and checks tenant_id: leave it out"
+
+
+def _constraint_nodes(tree: ast.Module) -> set[ast.AST]:
+    """Everything inside `__table_args__`, keys and indexes: table definitions may name the column."""
+    inside: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in KEYS:
+            inside.update(ast.walk(node))
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "__table_args__" for t in node.targets
+        ):
+            inside.update(ast.walk(node))
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "tenant_id":
+            inside.update(ast.walk(node))
+    return inside
+
+
+def no_engine_outside_tenancy(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if path.startswith("tenancy/"):
+        return
+    for call in _calls(tree):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name in {
+            "create_async_engine",
+            "create_engine",
+            "async_sessionmaker",
+            "sessionmaker",
+            "AsyncSession",
+        }:
+            yield call.lineno, "only tenancy opens engines and sessions: ask for the injected one"
+
+
+def no_raw_sql_above_tenancy(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if not path.startswith(("controllers/", "domain/", "auth/")):
+        return
+    if path == "domain/tables.py" or path.endswith("/models.py"):
+        return
+    for call in _calls(tree):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name in {"text", "exec_driver_sql", "literal_column"}:
+            yield call.lineno, "raw SQL stays in tenancy, migrations and table definitions"
+
+
+def no_session_level_set(_path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for match in SESSION_SET.finditer(node.value):
+                if "app." in match.group() or "search_path" in match.group().lower():
+                    yield (
+                        node.lineno,
+                        "SET without LOCAL outlives the transaction on a pooled connection",
+                    )
+
+
+RULES: tuple[Rule, ...] = (
+    no_commit_outside_tenancy,
+    no_tenant_id_above_tenancy,
+    no_engine_outside_tenancy,
+    no_raw_sql_above_tenancy,
+    no_session_level_set,
+)
+
+
+def check(path: str, source: str, rules: tuple[Rule, ...] = RULES) -> list[Finding]:
+    tree = ast.parse(source)
+    return [Finding(path, line, message) for rule in rules for line, message in rule(path, tree)]
+
+
+def check_all() -> list[Finding]:
+    findings: list[Finding] = []
+    for file in sorted(SOURCE.rglob("*.py")):
+        path = file.relative_to(SOURCE).as_posix()
+        findings.extend(check(path, file.read_text(encoding="utf-8")))
+    return findings
