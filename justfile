@@ -10,12 +10,16 @@ default:
 setup:
     @uv sync --frozen --inexact --quiet
 
+# install what serving needs, without the tools of development
+install:
+    @uv sync --frozen --inexact --quiet --no-dev
+
 # three clinics, three strategies, served on http://localhost:8000
-demo *args: setup
+demo *args: install
     clinic demo {{args}}
 
 # serve what the data directory or CLINIC_DATABASE_URL holds
-serve *args: setup
+serve *args: install
     clinic serve {{args}}
 
 # run the tests (real PostgreSQL, all three strategies)
@@ -53,7 +57,7 @@ openapi-check: setup
     clinic openapi | diff -q docs/openapi.json - || (echo "docs/openapi.json is stale: run just openapi"; exit 1)
 
 # bring registry and homes to the newest revision
-migrate *args: setup
+migrate *args: install
     clinic migrate {{args}}
 
 # compare our cost with and without tenancy, and with others (see bench/README.md)

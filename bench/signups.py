@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench.fleet import PLAN, Fleet, model_tables
+from bench.fleet import Fleet, model_tables
 from bench.ground import Ground
 from bench.load import HOST
 from bench.processes import BenchError, ServerProcess
@@ -84,7 +84,6 @@ def sign_up_once(candidate: Candidate) -> float:
                 "slug": slug,
                 "admin_email": email,
                 "password": password,
-                "plan": PLAN,
             },
             expected=CREATED,
         )

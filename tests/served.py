@@ -68,9 +68,11 @@ class Served:
 
     def workers(self) -> list[int]:
         """The pids of the server processes, which listen on the port; Linux only."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        command_lines = {int(pid): Path(f"/proc/{pid}/cmdline") for pid in children.split()}
-        return [pid for pid, path in command_lines.items() if b"spawn_main" in path.read_bytes()]
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        pids = [pid for children in tasks for pid in children.read_text().split()]
+        return [
+            int(pid) for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_S_MAX

@@ -7,11 +7,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx
+from sqlalchemy import select
 
 from clinics import Clinic
 from domain.actor import Role
+from domain.operations.models import AuditEvent
 from domain.organisation.models import Branch, BranchMember, Patient, Person, Practitioner, Room
-from domain.scheduling.models import AvailabilityRule
+from domain.scheduling.calendar import DAY, day_period
+from domain.scheduling.models import AppointmentEvent, AvailabilityRule
 from domain.tables import new_id
 from tenancy.modes import Mode
 
@@ -157,3 +160,35 @@ async def another_branch(clinic: Clinic, zone: str = "America/Lima") -> UUID:
     async with clinic._tenancy.session(clinic.tenant_id, Mode.WRITE) as session:
         session.add(Branch(id=branch_id, name=f"Sede {code}", code=code, timezone=zone))
     return branch_id
+
+
+def day_of_hours(hours: int, zone: ZoneInfo) -> date:
+    """The next day of that many hours in the zone."""
+    day = next_weekday(1)
+    while (period := day_period(day, zone)).ends_at - period.starts_at != timedelta(hours=hours):
+        day += DAY
+    return day
+
+
+async def events(clinic: Clinic, appointment_id: str) -> list[tuple[str | None, str, str | None]]:
+    event = AppointmentEvent
+    async with clinic._tenancy.session(clinic.tenant_id, Mode.READ) as session:
+        found = await session.execute(
+            select(event.from_status, event.to_status, event.note)
+            .where(event.appointment_id == UUID(appointment_id))
+            .order_by(event.at, event.id)
+        )
+        return [tuple(row) for row in found]
+
+
+async def audited(clinic: Clinic, appointment_id: str) -> list[tuple[str, UUID | None]]:
+    async with clinic._tenancy.session(clinic.tenant_id, Mode.READ) as session:
+        found = await session.execute(
+            select(AuditEvent.action, AuditEvent.branch_id)
+            .where(
+                AuditEvent.entity_type == "appointment",
+                AuditEvent.entity_id == UUID(appointment_id),
+            )
+            .order_by(AuditEvent.at, AuditEvent.id)
+        )
+        return [tuple(row) for row in found]

@@ -2,32 +2,23 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from asyncpg import PostgresError
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from clinics import Clinic
 from domain.actor import SYSTEM
 from domain.scheduling.calendar import Period
 from domain.scheduling.conflicts import Slot, hold_slot
 from domain.scheduling.errors import AppointmentConflictError
-from domain.scheduling.models import Appointment
 from domain.tables import new_id
 from surgeries import APPOINTMENTS, another_branch, next_weekday, surgery_at
-from tenancy.credentials import DatabaseRole
 from tenancy.modes import Mode
-from tenancy.runtime import Tenancy
 
 PARALLEL = 50
-WAITING = 20
-SECONDS_TO_QUEUE = 0.3
 SECONDS_MAX = 5.0
 
 MONDAY = next_weekday(1)
@@ -299,159 +290,3 @@ async def test_write_is_tried_once_more_after_a_deadlock_or_a_conflict_that_is_g
             with pytest.raises(raised):
                 await hold_slot(session, SYSTEM, slot, write)
     assert len(made) == calls
-
-
-class TestInTheDatabase:
-    """What holds for who writes past the rules in Python."""
-
-    @staticmethod
-    async def write(clinic: Clinic, *rows: Any) -> None:
-        async with clinic._tenancy.session(clinic.tenant_id, Mode.WRITE) as session:
-            session.add_all(rows)
-            await session.flush()
-
-    @staticmethod
-    async def row(clinic: Clinic, **changes: Any) -> Appointment:
-        surgery = await surgery_at(clinic)
-        starts_at = datetime.fromisoformat(f"{MONDAY}T09:00:00-05:00")
-        values = {
-            "id": new_id(),
-            "patient_id": surgery.patient_id,
-            "practitioner_id": surgery.practitioner_id,
-            "branch_id": surgery.branch_id,
-            "starts_at": starts_at,
-            "ends_at": starts_at + timedelta(minutes=30),
-        }
-        return Appointment(**(values | changes))
-
-    async def test_overlap_is_refused(self, clinic_a: Clinic) -> None:
-        row = await self.row(clinic_a)
-        same = {
-            name: getattr(row, name)
-            for name in ("practitioner_id", "patient_id", "branch_id", "starts_at", "ends_at")
-        }
-        await self.write(clinic_a, row)
-        with pytest.raises(IntegrityError) as refused:
-            await self.write(clinic_a, Appointment(id=new_id(), **same))
-        assert refused.value.orig.sqlstate == "23P01"
-
-    async def test_parallel_inserts_wait_in_line_and_not_for_each_other(
-        self, clinic_a: Clinic, tenancy: Tenancy
-    ) -> None:
-        """One books and thinks better of it while the others wait: on the constraint alone these would deadlock."""
-        surgery = await surgery_at(clinic_a)
-        resolved = await tenancy.directory.by_id(clinic_a.tenant_id)
-        assert resolved is not None
-        placement = resolved.placement
-        home = placement.home
-
-        async def insert(connection: Any, patient_id: UUID) -> None:
-            await connection.execute(
-                "SELECT tenancy.enter($1, $2, 'rw', NULL, NULL)",
-                clinic_a.tenant_id,
-                placement.epoch,
-            )
-            await connection.execute(
-                "INSERT INTO appointment (id, patient_id, practitioner_id, branch_id, starts_at, ends_at, version)"
-                " VALUES ($1, $2, $3, $4, '2030-01-07 14:00Z', '2030-01-07 14:30Z', 1)",
-                new_id(),
-                patient_id,
-                surgery.practitioner_id,
-                surgery.branch_id,
-            )
-
-        async def book(connection: Any, patient_id: UUID) -> str:
-            try:
-                async with connection.transaction():
-                    await insert(connection, patient_id)
-            except PostgresError as error:
-                return str(error.sqlstate)
-            return "done"
-
-        patients = [await surgery.another_patient() for _ in range(WAITING)]
-        async with AsyncExitStack() as opened:
-            connections = []
-            for _ in range(WAITING + 1):
-                connection = await tenancy.pools.connect(
-                    home.server, home.database, DatabaseRole.APP
-                )
-                opened.push_async_callback(connection.close)
-                connections.append(connection)
-            first = connections.pop()
-            undecided = first.transaction()
-            await undecided.start()
-            await insert(first, surgery.patient_id)
-            others = [
-                asyncio.ensure_future(book(connection, patient_id))
-                for connection, patient_id in zip(connections, patients, strict=True)
-            ]
-            await asyncio.sleep(SECONDS_TO_QUEUE)
-            begun = time.monotonic()
-            await undecided.rollback()
-            ends = await asyncio.gather(*others)
-        assert sorted(ends) == ["23P01"] * (WAITING - 1) + ["done"]
-        assert time.monotonic() - begun < SECONDS_MAX
-
-    async def test_other_clinics_patient_is_refused_by_the_key_itself(
-        self, clinic_a: Clinic, clinic_b: Clinic
-    ) -> None:
-        theirs = await surgery_at(clinic_b)
-        with pytest.raises(IntegrityError) as refused:
-            await self.write(clinic_a, await self.row(clinic_a, patient_id=theirs.patient_id))
-        assert refused.value.orig.sqlstate == "23503"
-
-    @pytest.mark.parametrize(
-        "changes",
-        [
-            {"is_overbooked": True},
-            {"status": "lost"},
-            {"reason_type": "fun"},
-            {"source": "fax"},
-            {"ends_at": datetime.fromisoformat(f"{MONDAY}T21:00:01-05:00")},
-            {"ends_at": datetime.fromisoformat(f"{MONDAY}T09:00:00-05:00")},
-        ],
-    )
-    async def test_impossible_row_is_refused(
-        self, clinic_a: Clinic, changes: dict[str, Any]
-    ) -> None:
-        with pytest.raises(IntegrityError) as refused:
-            await self.write(clinic_a, await self.row(clinic_a, **changes))
-        assert refused.value.orig.sqlstate == "23514"
-
-    @pytest.mark.parametrize(
-        ("status", "wanted"),
-        [
-            ("cancelled", "pending"),
-            ("completed", "cancelled"),
-            ("pending", "completed"),
-            ("arrived", "cancelled"),
-            ("confirmed", "pending"),
-            ("pending", "no_show"),
-        ],
-    )
-    async def test_status_machine_holds(self, clinic_a: Clinic, status: str, wanted: str) -> None:
-        row = await self.row(clinic_a, status=status)
-        await self.write(clinic_a, row)
-        with pytest.raises(IntegrityError) as refused:
-            await self.execute(
-                clinic_a, "UPDATE appointment SET status = :s WHERE id = :id", row.id, wanted
-            )
-        assert refused.value.orig.sqlstate == "23514"
-
-    @pytest.mark.parametrize(
-        "statement",
-        [
-            "UPDATE appointment_event SET note = :s WHERE appointment_id = :id",
-            "DELETE FROM appointment_event WHERE appointment_id = :id AND :s = :s",
-        ],
-    )
-    async def test_events_are_for_ever(self, clinic_a: Clinic, statement: str) -> None:
-        surgery = await surgery_at(clinic_a)
-        booked = await surgery.book(f"{MONDAY}T09:00:00")
-        with pytest.raises(DBAPIError):
-            await self.execute(clinic_a, statement, UUID(booked["id"]), "x")
-
-    @staticmethod
-    async def execute(clinic: Clinic, statement: str, row_id: UUID, value: str) -> None:
-        async with clinic._tenancy.session(clinic.tenant_id, Mode.WRITE) as session:
-            await session.execute(text(statement), {"id": row_id, "s": value})
