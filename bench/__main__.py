@@ -27,7 +27,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of each table")
     parser.add_argument("--seconds", type=float, default=4.0, help="of load in each round")
-    parser.add_argument("--warm-up", type=float, default=3.0, help="seconds before the rounds")
+    parser.add_argument("--warm-up", type=float, default=10.0, help="seconds before the rounds")
     parser.add_argument("--clinics", type=int, default=50, help="called evenly")
     parser.add_argument("--clinics-zipf", type=int, default=500, help="called Zipf-distributed")
     parser.add_argument("--databases", type=int, default=50, help="clinics with a database each")

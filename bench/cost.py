@@ -19,8 +19,8 @@ from tenancy.tenant import StrategyName
 PLAIN_HOST = "plain.localhost"
 REFERENCE = "no tenancy (the reference)"
 UNCHECKED = "no tenancy, login session not checked"
-
-Planner = Callable[[ServerProcess, Sequence[Addressee]], Callable[[Pace], Plan]]
+BOOKINGS_APART = 50_000
+"""Both references write into one database: the second one's bookings come after those of the first."""
 
 TARGETS = {
     Popularity.UNIFORM: {
@@ -132,7 +132,6 @@ def _contenders(
             server=server,
             plan=_plan(case, server, addresses.of_plain(case.clinics), first_number=offset),
         )
-        # Both write into one database: the second one's bookings come after those of the first.
         for offset, (name, server) in zip((0, BOOKINGS_APART), references, strict=True)
     ]
     return made + [
@@ -144,9 +143,6 @@ def _contenders(
         )
         for strategy in fleet.clinics
     ]
-
-
-BOOKINGS_APART = 50_000
 
 
 def _plan(

@@ -15,26 +15,31 @@ TITLE = "# Figures\n\nWritten by `python -m bench` (see `bench/README.md`); rati
 
 def comparison_table(results: Sequence[Result]) -> str:
     """Return ratios first, then what they come from."""
-    rows = [
-        "| | ratio | of rounds | target | requests/s | p50 / p99 ms | CPU ms a request: application + PostgreSQL |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    rows += [_comparison_row(result) for result in results]
-    return "\n".join(rows)
+    head = (
+        "",
+        "ratio of requests/s",
+        "of rounds",
+        "target",
+        "ratio by CPU",
+        "requests/s",
+        "p50 / p99 ms",
+        "CPU ms a request: application + PostgreSQL",
+    )
+    return plain_table(head, [_comparison_row(result, results[0]) for result in results])
 
 
-def _comparison_row(result: Result) -> str:
+def _comparison_row(result: Result, reference: Result) -> list[str]:
     outcomes = [sample.outcome for sample in result.samples]
-    cells = [
+    return [
         result.name,
         f"**{result.ratio:.2f}**",
         f"{min(result.ratios):.2f} - {max(result.ratios):.2f}",
         verdict(result.ratio, result.target),
+        f"{reference.cpu_ms() / result.cpu_ms():.2f}",
         f"{result.rate:,.0f}",
         f"{median(o.p50_ms for o in outcomes):.1f} / {median(o.p99_ms for o in outcomes):.1f}",
         f"{result.application_ms():.2f} + {result.postgres_ms():.2f}",
     ]
-    return "| " + " | ".join(cells) + " |"
 
 
 def verdict(value: float, target: float | None, *, at_most: bool = False) -> str:

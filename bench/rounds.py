@@ -70,6 +70,10 @@ class Result(Struct, kw_only=True):
         """PostgreSQL's processor time a request."""
         return self._cpu_ms([sample.postgres_cpu_s for sample in self.samples])
 
+    def cpu_ms(self) -> float:
+        """The processor time a request, application and PostgreSQL together."""
+        return self.application_ms() + self.postgres_ms()
+
     def _cpu_ms(self, seconds: Sequence[float]) -> float:
         answered = sum(sample.outcome.answered for sample in self.samples)
         return MS_PER_S * sum(seconds) / answered if answered else 0.0

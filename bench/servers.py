@@ -1,9 +1,11 @@
 """The servers under measurement: the product, and the reference without tenancy. Both are Granian, run the same way."""
 
 import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
+from app.metrics import MULTIPROCESS_VARIABLE
 from bench.ground import WORKERS, Ground
 from bench.plain_app import CHECKS_LOGIN
 from bench.processes import ServerProcess, free_port, serving
@@ -35,14 +37,7 @@ def product_server(
     environ: Mapping[str, str] | None = None,
 ) -> AbstractAsyncContextManager[ServerProcess]:
     """Serve the product on this ground."""
-    port = free_port()
-    return serving(
-        name,
-        granian_command(PRODUCT_FACTORY, port, workers=workers),
-        port=port,
-        log_directory=ground.logs,
-        environ=ground.environ | dict(environ or {}),
-    )
+    return _granian(ground, name, PRODUCT_FACTORY, workers, environ or {})
 
 
 def plain_server(
@@ -54,12 +49,20 @@ def plain_server(
     environ: Mapping[str, str] | None = None,
 ) -> AbstractAsyncContextManager[ServerProcess]:
     """Serve the reference on this ground."""
+    settings = {CHECKS_LOGIN: "1" if checks_login else "0", **(environ or {})}
+    return _granian(ground, name, PLAIN_FACTORY, workers, settings)
+
+
+def _granian(
+    ground: Ground, name: str, target: str, workers: int, environ: Mapping[str, str]
+) -> AbstractAsyncContextManager[ServerProcess]:
     port = free_port()
-    settings = ground.environ | {CHECKS_LOGIN: "1" if checks_login else "0"} | dict(environ or {})
+    # Workers share their metrics through files, as the product's own server has it.
+    metrics = tempfile.mkdtemp(prefix=f"{name}-metrics-", dir=ground.logs)
     return serving(
         name,
-        granian_command(PLAIN_FACTORY, port, workers=workers),
+        granian_command(target, port, workers=workers),
         port=port,
         log_directory=ground.logs,
-        environ=settings,
+        environ=ground.environ | {MULTIPROCESS_VARIABLE: metrics} | dict(environ),
     )

@@ -129,6 +129,7 @@ def platform_options(settings: Settings) -> PlatformOptions:
         base_domains=normal_base_domains(settings),
         signup_policy=settings.signup_policy,
         signup_strategy=StrategyName(settings.signup_strategy),
+        public_url=settings.public_url,
     )
 
 

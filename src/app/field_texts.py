@@ -5,6 +5,9 @@ from typing import Final
 from app.messages import Text
 
 FIELDS: Final[dict[str, Text]] = {
+    "in_the_past": Text("La hora ya pasó.", "The time has passed."),
+    "too_soon": Text("Falta muy poco para esa hora.", "It is too close to that time."),
+    "too_far_ahead": Text("La fecha está demasiado lejos.", "The date is too far ahead."),
     "ambiguous": Text("Indique solo una de las dos formas.", "Give only one of the two forms."),
     "in_the_future": Text("La fecha está en el futuro.", "The date is in the future."),
     "password_unchanged": Text(

@@ -93,7 +93,6 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     registry.StaleTenantError: ProblemRow(412, "stale_version"),
     registry.ProvisioningLostError: ProblemRow(503, "tenant_provisioning", retry_after_s=2),
     registry.OperatorExistsError: ProblemRow(409, "duplicate"),
-    registry.UnknownOperatorError: ProblemRow(404, "not_found"),
     # the clinic's rules
     clinic.ClinicError: INVALID,
     clinic.NotFoundError: ProblemRow(404, "not_found"),

@@ -36,7 +36,6 @@ SIGN_UPS_MAX = 60
 SIGN_UPS_WINDOW_S = 3600
 
 VALID_FOR_S = 3600
-LOGIN_PATH = "/ingreso"
 
 MESSAGES = {
     "not_found": "La organización {host} no existe",
@@ -164,7 +163,7 @@ class TenantController(Controller):
         return SignUpOut(
             tenant=NewTenantOut(id=made.id, name=made.name, slug=made.slug, status=made.status),
             domain=domain,
-            login_url=_login_url(request, domain),
+            login_url=platform.login_url(domain, str(request.base_url)),
         )
 
 
@@ -176,10 +175,3 @@ def _validity(found: Validation) -> ValidHost | InvalidHost:
         message=MESSAGES[found.reason].format(host=found.host),
         suggestions=list(found.suggestions),
     )
-
-
-def _login_url(request: Request[Any, Any, Any], domain: str) -> str:
-    """Return where the clinic logs in: same scheme and port as this request, the clinic's own host."""
-    base = request.base_url
-    port = f":{base.port}" if base.port else ""
-    return f"{base.scheme}://{domain}{port}{LOGIN_PATH}"

@@ -33,14 +33,22 @@ class Homes:
             await connection.close()
 
     async def close(self, tenant_id: TenantId, home: Home) -> None:
-        """Remove the tenant's row at this home; from then on nobody enters there."""
+        """Remove the tenant's row at this home; from then on nobody enters there, and nobody is inside.
+
+        Takes the tenant's fence: transactions that are inside are waited for, so that none commits rows afterwards.
+        """
         connection = await self._connect(home)
         try:
-            await connection.execute(
-                "DELETE FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2",
-                tenant_id,
-                home.schema,
-            )
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT pg_catalog.pg_advisory_xact_lock(7301, tenancy.fence_key($1))",
+                    tenant_id,
+                )
+                await connection.execute(
+                    "DELETE FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2",
+                    tenant_id,
+                    home.schema,
+                )
         finally:
             await connection.close()
 

@@ -11,6 +11,10 @@ from tenancy.migrations import TENANT_TREE, head_revision, render_upgrade
 from tenancy.pools import Pools
 from tenancy.tenant import Home
 
+NAME_LOCK = 7305
+"""Advisory lock class: who drops a database or schema waits for who makes it, also for a statement that the server
+goes on with after its sender was killed."""
+
 INSTALL_LOCK = 7302  # advisory lock class: two installers never change one database's gate at once
 
 
@@ -38,6 +42,7 @@ class Installer:
         """Create the database if it is missing, closed to everybody but our roles."""
         connection = await self._connect(server, self._maintenance_database)
         try:
+            await _hold_name(connection, database)
             exists = await connection.fetchval(
                 "SELECT true FROM pg_catalog.pg_database WHERE datname = $1", database
             )
@@ -54,6 +59,7 @@ class Installer:
         """Drop the database, whoever is connected."""
         connection = await self._connect(server, self._maintenance_database)
         try:
+            await _hold_name(connection, database)
             await connection.execute("SET ROLE clinic_owner")
             await connection.execute(f"DROP DATABASE IF EXISTS {quoted(database)} WITH (FORCE)")
         finally:
@@ -82,12 +88,13 @@ class Installer:
                 return
             schema = quoted(home.schema)
             await connection.execute(
-                f"BEGIN; SET LOCAL ROLE clinic_owner; CREATE SCHEMA IF NOT EXISTS {schema};"
+                f"BEGIN; SELECT pg_catalog.pg_advisory_xact_lock({NAME_LOCK}, pg_catalog.hashtext('{home.schema}'));"
+                f" SET LOCAL ROLE clinic_owner; CREATE SCHEMA IF NOT EXISTS {schema};"
                 f" GRANT USAGE ON SCHEMA {schema} TO clinic_app, clinic_migrator, clinic_mover;"
                 f" SET LOCAL search_path = {schema}, extensions;"
                 f" {render_upgrade(TENANT_TREE, 'base', 'head')}; COMMIT;"
             )
-        except asyncpg.UniqueViolationError:
+        except (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
             # Two processes made the same schema at once: the other's commit stands if it is complete.
             if not await self._is_installed(connection, home.schema):
                 raise
@@ -98,6 +105,7 @@ class Installer:
         """Drop the home's schema with everything in it."""
         connection = await self._connect(home.server, home.database)
         try:
+            await _hold_name(connection, home.schema)
             await connection.execute("SET ROLE clinic_owner")
             await connection.execute(f"DROP SCHEMA IF EXISTS {quoted(home.schema)} CASCADE")
         finally:
@@ -112,3 +120,10 @@ class Installer:
 
     async def _connect(self, server: str, database: str) -> Any:
         return await self._pools.connect(server, database, DatabaseRole.MIGRATOR)
+
+
+async def _hold_name(connection: Any, name: str) -> None:
+    """Hold the name of a database or schema until the connection closes."""
+    await connection.execute(
+        f"SELECT pg_catalog.pg_advisory_lock({NAME_LOCK}, pg_catalog.hashtext($1))", name
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -44,6 +45,9 @@ __all__ = [
     "timezone_of",
 ]
 
+LOGIN_PATH: Final = "/ingreso"
+"""The page of the frontends; it stays as it was."""
+
 SUGGESTIONS_MAX: Final = 3
 SIMILARITY_MIN: Final = 0.3
 """Of trigrams; what PostgreSQL itself takes for similar."""
@@ -57,6 +61,8 @@ class PlatformOptions(Struct, frozen=True, kw_only=True):
     base_domains: tuple[str, ...]
     signup_policy: Literal["open", "closed"]
     signup_strategy: StrategyName
+    public_url: str = ""
+    """How the platform is reached from outside, when that differs from what requests show (scheme and port count)."""
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -103,6 +109,12 @@ class Platform:
         self.check_sign_up()
         preferred = structs.replace(request, preferred_strategy=self._options.signup_strategy)
         return await self._provisioner.create(preferred, seed)
+
+    def login_url(self, hostname: str, seen_url: str) -> str:
+        """Return where a clinic's people log in: scheme and port of the public address, else of `seen_url`."""
+        parts = urlsplit(self._options.public_url or seen_url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{hostname}{port}{LOGIN_PATH}"
 
     def check_sign_up(self) -> None:
         """Raise `SignUpClosedError` unless clinics may sign up by themselves."""

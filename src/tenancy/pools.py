@@ -98,6 +98,8 @@ class Pools:
             max_overflow=0,
             pool_timeout=self._limits.wait_s_max,
             pool_recycle=self._limits.age_s_max,
+            pool_pre_ping=True,  # a restarted registry costs no failed request
+            hide_parameters=True,
         )
 
     async def close(self) -> None:

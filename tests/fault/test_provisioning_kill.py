@@ -31,7 +31,7 @@ from tenancy.tenant import Server, StrategyName, TenantId
 
 CHILD_S_MAX = 60
 IN_SEED = "in_seed"
-UNDO = ["undo_open", "undo_install", "undo_reserve"]
+UNDO = ["undo_install", "undo_reserve"]
 OPTIONS = PlatformOptions(
     base_domains=("localhost",), signup_policy="open", signup_strategy=StrategyName.ROW
 )
@@ -238,7 +238,7 @@ async def test_killed_while_clearing_up(
     assert await admins(tenancy, made.id) == 1
 
 
-@pytest.mark.parametrize("die_after_ms", [2, 10, 25, 60])
+@pytest.mark.parametrize("die_after_ms", [10, 40])
 @pytest.mark.parametrize(
     ("strategy", "die_at"),
     [

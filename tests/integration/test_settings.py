@@ -21,7 +21,7 @@ async def test_a_namespace_begins_with_its_defaults(clinic_b: Clinic) -> None:
     answer = await clinic_b.get("/api/v1/settings/scheduling")
     assert answer.status_code == 200
     assert answer.headers["etag"] == '"0"'
-    assert answer.json()["data"]["slot_step_min"] == 15
+    assert answer.json()["data"]["default_duration_min"] == 30
     assert answer.json()["version"] == 0
 
 

@@ -12,7 +12,9 @@ from msgspec import structs
 from app.factory import create_app
 from app.settings import Settings
 from controllers.tenants import SIGN_UPS_MAX
+from tenancy.platform import PlatformOptions, make_platform
 from tenancy.runtime import Tenancy
+from tenancy.tenant import StrategyName
 
 PATH = "/api/tenants/signup"
 LOGIN = "/api/personnel/auth/login"
@@ -178,3 +180,17 @@ async def test_password_stands_nowhere_in_the_registry(
         )
         assert found == 0, table
     await registry.close()
+
+
+async def test_public_address_decides_scheme_and_port_of_the_login_page(
+    settings: Settings, tenancy: Tenancy
+) -> None:
+    options = PlatformOptions(
+        base_domains=tuple(settings.base_domains),
+        signup_policy="open",
+        signup_strategy=StrategyName.ROW,
+        public_url="https://clinics.example",
+    )
+    platform = make_platform(tenancy, options)
+    seen = platform.login_url("lima.clinics.example", "http://127.0.0.1:8000/")
+    assert seen == "https://lima.clinics.example/ingreso"

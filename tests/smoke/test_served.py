@@ -188,6 +188,16 @@ async def test_commands_act_on_the_running_server(served: Served, clinic: Signed
     assert read_record(served.data_dir) is not None, "the commands have left it running"
 
 
+async def test_second_server_does_not_share_the_port(served: Served) -> None:
+    """The processes of one server do, so the system would let a stranger in among them."""
+    with throw_away_directory() as directory:
+        refused = run_clinic(directory, "serve", "--port", str(served.port))
+        assert refused.returncode != 0
+        assert f"port {served.port} on 127.0.0.1 is in use" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+        assert list(directory.glob("postgres*")) == []
+
+
 async def signed_up_at(served: Served) -> SignedUp:
     async with httpx.AsyncClient(base_url=served.url, timeout=30) as http:
         return await SignedUp(http, f"c{secrets.token_hex(5)}").sign_up()

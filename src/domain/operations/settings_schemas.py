@@ -23,7 +23,6 @@ class ClinicSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class SchedulingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How appointments are offered and asked for."""
 
-    slot_step_min: Annotated[int, Meta(ge=5, le=240)] = 15
     default_duration_min: Annotated[int, Meta(ge=5, le=480)] = 30
     portal_requests_allowed: bool = True
     portal_notice_min: Minutes = 60

@@ -82,7 +82,3 @@ class ProvisioningLostError(RegistryError):
 
 class OperatorExistsError(RegistryError):
     """There is an operator with this e-mail address already."""
-
-
-class UnknownOperatorError(RegistryError):
-    """There is no such operator."""
