@@ -64,6 +64,11 @@ migrate *args: install
 bench *args: setup
     python -m bench {{args}}
 
+# django-tenants and what it needs, into bench/.venv, for `just bench rival`
+bench-setup: setup
+    uv venv --quiet --allow-existing bench/.venv
+    uv pip install --quiet --python bench/.venv/bin/python -r bench/requirements-django.txt
+
 # build the wheel
 build: setup
     uv build --wheel

@@ -19,9 +19,16 @@ class Operation(Struct, frozen=True, kw_only=True):
     path_names: tuple[str, ...]
     path_ids: tuple[str, ...]
     query_ids: tuple[str, ...]
+    query_names: frozenset[str]
+    headers: frozenset[str]
     body_ids: frozenset[str]
     has_body: bool
+    has_parameters: bool
     is_public: bool
+
+    @property
+    def takes_anything(self) -> bool:
+        return self.has_body or self.has_parameters
 
     @property
     def is_platform(self) -> bool:
@@ -69,8 +76,11 @@ def _operation(document: dict[str, Any], path: str, method: str, item: dict[str,
             p["name"] for p in parameters if ("path", p["name"]) in ids and p["in"] == "path"
         ),
         query_ids=tuple(name for where, name in sorted(ids) if where == "query"),
+        query_names=frozenset(p["name"] for p in parameters if p["in"] == "query"),
+        headers=frozenset(p["name"] for p in parameters if p["in"] == "header"),
         body_ids=frozenset(_uuid_fields(document, schema)),
         has_body=body is not None,
+        has_parameters=bool(parameters),
         is_public=item["security"] == [],
     )
 

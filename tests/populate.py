@@ -118,12 +118,17 @@ class Population:
 
     async def version(self, url: str) -> str:
         """The ETag to send as If-Match for an action on `url`."""
-        resource = UUID_TEXT.search(url)
-        if resource is None or "/auth/" in url:
-            return '"1"'
-        path = url if url.endswith("/availability") else url[: resource.end()]
-        answer = await self.clinic.get(path)
-        return answer.headers.get("ETag", '"1"')
+        path = versioned(url)
+        answer = await self.clinic.get(path) if path else None
+        return '"1"' if answer is None else answer.headers.get("ETag", '"1"')
+
+
+def versioned(url: str) -> str:
+    """The URL of the resource whose version an action on `url` needs; empty where there is none."""
+    resource = UUID_TEXT.search(url)
+    if resource is None or "/auth/" in url:
+        return url if "/settings/" in url else ""
+    return url if url.endswith("/availability") else url[: resource.end()]
 
 
 async def populate(clinic: Clinic) -> Population:

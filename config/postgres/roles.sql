@@ -28,6 +28,8 @@ GRANT clinic_owner TO clinic_migrator;
 
 -- Time-outs belong to the role, so that they also hold behind PgBouncer.
 ALTER ROLE clinic_app SET statement_timeout = '30s';
+-- A row or slot that somebody else holds is waited for briefly: a waiter keeps a connection from other clinics.
+ALTER ROLE clinic_app SET lock_timeout = '3s';
 ALTER ROLE clinic_app SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE clinic_registry SET statement_timeout = '30s';
 ALTER ROLE clinic_registry SET idle_in_transaction_session_timeout = '60s';

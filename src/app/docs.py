@@ -1,5 +1,7 @@
 """The OpenAPI document, completed by what holds for every operation, and the routes that serve it."""
 
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +18,7 @@ from app.messages import Language, preferred_language
 from app.tenant_middleware import PUBLIC
 from controllers.health import OPEN
 from controllers.responses import PROBLEM_MEDIA_TYPE, Problem
+from controllers.strictness import STRICT_PREFIX
 
 TITLE: Final = "Polyclinic"
 DESCRIPTION: Final = (
@@ -29,6 +32,10 @@ REFERENCE: Final = "#/components/responses/Problem"
 SCHEMA_REFERENCES: Final = "#/components/schemas/{name}"
 SCHEME: Final = "bearer"
 CLIENT_ERROR: Final = 400
+PROBLEMS_BY_HEADER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"If-Match": ("400", "412", "428"), "Idempotency-Key": ("400", "409", "422")}
+)
+"""What an operation that takes this header can answer, whatever else it does."""
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -146,7 +153,28 @@ def _completed(document: dict[str, Any], public: set[tuple[str, str]]) -> dict[s
         for method, operation in item.items():
             if isinstance(operation, dict) and "responses" in operation:
                 _complete_operation(operation, is_public=(path, method) in public)
+                if path.startswith(STRICT_PREFIX):
+                    _close(operation.get("requestBody", {}), components["schemas"])
     return document
+
+
+def _close(node: Any, schemas: dict[str, Any]) -> None:
+    """Say of a body, and of every object in it, that it has no other fields: unknown ones are refused."""
+    for part in _parts(node):
+        name = part.get("$ref", "").removeprefix(SCHEMA_REFERENCES.format(name=""))
+        schema = schemas.get(name, {})
+        if "properties" in schema and "additionalProperties" not in schema:
+            schema["additionalProperties"] = False
+            _close(schema, schemas)
+
+
+def _parts(node: Any) -> Iterator[dict[str, Any]]:
+    """Return every object inside a piece of the document."""
+    if isinstance(node, dict):
+        yield node
+    if isinstance(node, dict | list):
+        for inner in node.values() if isinstance(node, dict) else node:
+            yield from _parts(inner)
 
 
 def _complete_operation(operation: dict[str, Any], *, is_public: bool) -> None:
@@ -160,4 +188,7 @@ def _complete_operation(operation: dict[str, Any], *, is_public: bool) -> None:
         # The framework documents a shape of its own for what it raises; all errors have ours.
         if int(status) >= CLIENT_ERROR and PROBLEM_MEDIA_TYPE not in response.get("content", {}):
             responses[status] = {"$ref": REFERENCE}
+    for parameter in operation.get("parameters", ()):
+        for status in PROBLEMS_BY_HEADER.get(parameter["name"], ()):
+            responses.setdefault(status, {"$ref": REFERENCE})
     responses["default"] = {"$ref": REFERENCE}

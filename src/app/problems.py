@@ -15,7 +15,7 @@ from domain.identity import errors as identity
 from domain.operations import errors as operations
 from domain.organisation import errors as organisation
 from domain.scheduling import errors as scheduling
-from tenancy import bootstrap
+from tenancy import bootstrap, migrations
 from tenancy import errors as tenancy
 from tenancy.registry import errors as registry
 
@@ -70,6 +70,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     tenancy.ServerUnavailableError: UNAVAILABLE,
     tenancy.ForbiddenStatementError: INTERNAL,
     bootstrap.ServerNotPreparedError: UNAVAILABLE,
+    migrations.NewerRevisionError: UNAVAILABLE,
     # the network behind it
     ConnectionError: UNAVAILABLE,
     TimeoutError: UNAVAILABLE,

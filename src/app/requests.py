@@ -18,7 +18,7 @@ class ClinicRequest(Request[Any, Any, Any]):
         """Return the body's value; raise `SerializationException` for what is no JSON or too deep."""
         try:
             value = await super().json()
-        except RecursionError as error:
+        except (RecursionError, UnicodeDecodeError) as error:
             raise SerializationException from error
         body = await self.body()
         # Only a body with that many brackets can be that deep, and few have them.

@@ -63,11 +63,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     argon2_time_cost: Positive = 2
     argon2_parallelism: Positive = 1
     hash_concurrency: Positive = 2
-    pool_size_shared: Positive = 10
+    pool_size_shared: Positive = 12
     pool_size_dedicated: Positive = 4
     connections_max_per_worker: Positive = 40
     connection_age_s_max: Positive = 1800
-    concurrency_max: Positive = 8
+    concurrency_max: Positive = 4
     queue_max: NotNegative = 256
     queue_wait_s: Seconds = 5.0
     move_wait_s: Seconds = 10.0

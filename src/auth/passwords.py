@@ -1,9 +1,9 @@
 """Password hashes: argon2id off the event loop, a bounded number at once; legacy schemes are verified and outdated."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
@@ -56,21 +56,6 @@ class Verdict(Struct, frozen=True):
 WRONG = Verdict(matches=False)
 
 
-class HashingTurn:
-    """The right to use the CPU for hashing; what is done with it runs in a thread."""
-
-    def __init__(self, hasher: "PasswordHasher") -> None:
-        self._hasher = hasher
-
-    async def hash(self, password: str) -> str:
-        """Return a new argon2id hash."""
-        return await self._hasher.in_thread(lambda: self._hasher.argon2.hash(password))
-
-    async def verify(self, stored: StoredPassword | None, password: str) -> Verdict:
-        """Compare; without a stored password as much time is spent, so that nobody learns there is none."""
-        return await self._hasher.in_thread(lambda: self._hasher.compare(stored, password))
-
-
 class PasswordHasher:
     """Makes and verifies password hashes; at most `hash_concurrency` at once in this process.
 
@@ -94,9 +79,19 @@ class PasswordHasher:
         self._waiting = 0
         self._threads = ThreadPoolExecutor(hash_concurrency, thread_name_prefix="password")
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[HashingTurn]:
-        """Wait for a turn. Take it before a transaction begins, so that nobody queues with a connection in hand."""
+    async def hash(self, password: str) -> str:
+        """Return a new argon2id hash."""
+        return await self._in_turn(lambda: self.argon2.hash(password))
+
+    async def verify(self, stored: StoredPassword | None, password: str) -> Verdict:
+        """Compare; without a stored password as much time is spent, so that nobody learns there is none."""
+        return await self._in_turn(lambda: self.compare(stored, password))
+
+    async def _in_turn(self, work: Callable[[], ResultT]) -> ResultT:
+        """Run `work` in a thread when a turn is free. Nothing is waited for inside a turn but the CPU.
+
+        So one clinic that is fenced, locked or out of reach cannot keep the turns from the others.
+        """
         if self._waiting >= HASH_WAITERS_MAX:
             raise RateLimitedError(BUSY_RETRY_AFTER_S)
         self._waiting += 1
@@ -105,23 +100,9 @@ class PasswordHasher:
         finally:
             self._waiting -= 1
         try:
-            yield HashingTurn(self)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._turns.release()
-
-    async def hash(self, password: str) -> str:
-        """Return a new argon2id hash, in a turn of its own."""
-        async with self.turn() as turn:
-            return await turn.hash(password)
-
-    async def verify(self, stored: StoredPassword | None, password: str) -> Verdict:
-        """Compare in a turn of its own; see `HashingTurn.verify`."""
-        async with self.turn() as turn:
-            return await turn.verify(stored, password)
-
-    async def in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        """Run `work` in the hashing threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def compare(self, stored: StoredPassword | None, password: str) -> Verdict:
         """Compare in this thread. Every failure costs at least one argon2id hash; nothing malformed raises."""

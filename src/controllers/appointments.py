@@ -151,7 +151,7 @@ class AppointmentController(Controller):
         operation_id="getAgenda",
         guards=[needs("appointments:read")],
         opt=READ,
-        responses=problems(400, 401, 403),
+        responses=problems(400, 401, 403, 422),
     )
     async def get_agenda(  # noqa: PLR0913, PLR0917  # one argument a query parameter
         self,

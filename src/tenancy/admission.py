@@ -12,7 +12,7 @@ from tenancy.tenant import TenantId
 class AdmissionLimits(Struct, frozen=True, kw_only=True):
     """Limits for each clinic in one worker process."""
 
-    concurrency_max: int = 8
+    concurrency_max: int = 4
     queue_max: int = 256
     wait_s_max: float = 5.0
 

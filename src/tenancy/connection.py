@@ -1,6 +1,6 @@
 """A driver connection whose BEGIN carries the tenant's scope, so that entering a home costs no round trip."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -14,10 +14,16 @@ from tenancy.errors import (
     HomeSignal,
     HomeUnknownSignal,
     LoginEndedError,
+    ServerUnavailableError,
     StaleConnectionSignal,
 )
 from tenancy.modes import Login, Mode
 from tenancy.tenant import Home, TenantId
+
+ENTER_S_MAX = 10.0
+"""The gate waits for nothing; a server that does not answer for so long is out of reach."""
+
+CLOSED_AT_ONCE = 50
 
 DISCONNECTIONS = (
     OSError,
@@ -71,31 +77,47 @@ class ScopedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg shi
         if self.scope is None or args or not query.startswith("BEGIN"):
             return str(await super().execute(query, *args, timeout=timeout))
         try:
-            return str(await super().execute(self.scope.prelude(query), timeout=timeout))
+            prelude = self.scope.prelude(query)
+            return str(await super().execute(prelude, timeout=ENTER_S_MAX))
+        except asyncpg.PostgresError as error:
+            raise await self._left_with_answer(error) from None
+        except TimeoutError as error:
+            self.terminate()
+            raise ServerUnavailableError from error
         except DISCONNECTIONS as error:
             self.terminate()
             raise StaleConnectionSignal from error
-        except asyncpg.PostgresError as error:
-            answer = _answer(error)
-            if answer is None:
-                self.terminate()
-                raise
-            await self._leave_refused_transaction()
-            raise answer from None
         except BaseException:
             # Nobody knows in which state the transaction is: the pool must not hand it out again.
             self.terminate()
             raise
 
-    async def _leave_refused_transaction(self) -> None:
-        """Roll back and forget the driver's transaction, else its next BEGIN becomes a SAVEPOINT."""
+    async def _cleanup_stmts(self) -> None:
+        """Close statements that nobody keeps any more many at a time: the driver takes a round trip for each."""
+        driver: Any = self  # the parent is untyped
+        closed = driver._stmts_to_close  # noqa: SLF001  # its own slot
+        if len(closed) < CLOSED_AT_ONCE:
+            return
+        driver._stmts_to_close = set()  # noqa: SLF001  # as above
+        await super().execute("".join(f'DEALLOCATE "{statement.name}";' for statement in closed))
+
+    async def _left_with_answer(self, error: asyncpg.PostgresError) -> Exception:
+        """Leave the refused transaction and return what the home said; anything unforeseen ends the connection."""
         try:
-            await super().execute("ROLLBACK")
+            if isinstance(error, DISCONNECTIONS):
+                self.terminate()
+                return StaleConnectionSignal()
+            answer = _answer(error)
+            if answer is None:
+                self.terminate()
+                return cast("Exception", error)
+            await super().execute("ROLLBACK", timeout=ENTER_S_MAX)
+            # The driver keeps the refused transaction as its outermost one: its next BEGIN would become a SAVEPOINT.
+            self._top_xact = None  # type: ignore[misc]  # a slot of the untyped parent
         except BaseException:
             self.terminate()
             raise
-        finally:
-            self._top_xact = None  # type: ignore[misc]  # a slot of the untyped parent
+        return answer
 
 
 class _Moved(Struct):

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from tenancy.credentials import DatabaseRole
-from tenancy.migrations import TENANT_TREE, head_revision, render_upgrade
+from tenancy.migrations import TENANT_TREE, current_revision, render_upgrade
 from tenancy.pools import Pools
 from tenancy.tenant import Home
 
@@ -81,23 +81,26 @@ class Installer:
             await connection.close()
 
     async def install_schema(self, home: Home) -> None:
-        """Create the home's schema with the tables of the newest revision, as one script; idempotent."""
+        """Create the home's schema with the tables of the newest revision, as one script.
+
+        Does nothing where tables of any revision are: bringing them on is the migration's part.
+        """
         connection = await self._connect(home.server, home.database)
+        schema = quoted(home.schema)
         try:
-            if await self._is_installed(connection, home.schema):
-                return
-            schema = quoted(home.schema)
-            await connection.execute(
-                f"BEGIN; SELECT pg_catalog.pg_advisory_xact_lock({NAME_LOCK}, pg_catalog.hashtext('{home.schema}'));"
-                f" SET LOCAL ROLE clinic_owner; CREATE SCHEMA IF NOT EXISTS {schema};"
-                f" GRANT USAGE ON SCHEMA {schema} TO clinic_app, clinic_migrator, clinic_mover;"
-                f" SET LOCAL search_path = {schema}, extensions;"
-                f" {render_upgrade(TENANT_TREE, 'base', 'head')}; COMMIT;"
-            )
-        except (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
-            # Two processes made the same schema at once: the other's commit stands if it is complete.
-            if not await self._is_installed(connection, home.schema):
-                raise
+            async with connection.transaction():
+                await connection.execute(
+                    f"SELECT pg_catalog.pg_advisory_xact_lock({NAME_LOCK}, pg_catalog.hashtext($1))",
+                    home.schema,
+                )
+                if await current_revision(connection, TENANT_TREE, home.schema) is not None:
+                    return
+                await connection.execute(
+                    f"SET LOCAL ROLE clinic_owner; CREATE SCHEMA IF NOT EXISTS {schema};"
+                    f" GRANT USAGE ON SCHEMA {schema} TO clinic_app, clinic_migrator, clinic_mover;"
+                    f" SET LOCAL search_path = {schema}, extensions;"
+                    f" {render_upgrade(TENANT_TREE, 'base', 'head')}"
+                )
         finally:
             await connection.close()
 
@@ -110,13 +113,6 @@ class Installer:
             await connection.execute(f"DROP SCHEMA IF EXISTS {quoted(home.schema)} CASCADE")
         finally:
             await connection.close()
-
-    async def _is_installed(self, connection: Any, schema: str) -> bool:
-        table = f"{quoted(schema)}.{TENANT_TREE.version_table}"
-        if await connection.fetchval("SELECT to_regclass($1) IS NULL", table):
-            return False
-        revision = await connection.fetchval(f"SELECT version_num FROM {table}")  # quoted
-        return bool(revision == head_revision(TENANT_TREE))
 
     async def _connect(self, server: str, database: str) -> Any:
         return await self._pools.connect(server, database, DatabaseRole.MIGRATOR)

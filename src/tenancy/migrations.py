@@ -11,6 +11,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from msgspec import Struct
 
+from tenancy.errors import TenancyError
+
 LOCK_WAIT_MS_MAX = 2000
 MIGRATION_LOCK = 7303  # advisory lock class: two migrations of one schema never run at once
 
@@ -67,10 +69,24 @@ async def current_revision(connection: Any, tree: Tree, schema: str) -> str | No
     return None if revision is None else str(revision)
 
 
+class NewerRevisionError(TenancyError):
+    """The data were made by a newer release: this one does not know their revision."""
+
+
+def check_known(tree: Tree, revision: str | None) -> None:
+    """Raise `NewerRevisionError` for a revision that this release's tree does not have."""
+    known = {s.revision for s in ScriptDirectory.from_config(configuration(tree)).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise NewerRevisionError(
+            f"the data are at revision {revision} of the {tree.name} tree, made by a newer release; install that one"
+        )
+
+
 async def upgrade_schema(connection: Any, tree: Tree, schema: str) -> tuple[str | None, str]:
     """Bring one schema to the head of its tree in one transaction; return the revisions before and after.
 
-    Waits at most `LOCK_WAIT_MS_MAX` for a table lock, so that no clinic's requests queue behind it.
+    Waits at most `LOCK_WAIT_MS_MAX` for a table lock, so that no clinic's requests queue behind it. Raises
+    `NewerRevisionError`.
     """
     head = head_revision(tree)
     if await current_revision(connection, tree, schema) == head:
@@ -83,6 +99,7 @@ async def upgrade_schema(connection: Any, tree: Tree, schema: str) -> tuple[str 
             f' SET LOCAL search_path = "{schema}", extensions;'
         )
         before = await current_revision(connection, tree, schema)
+        check_known(tree, before)
         if before != head:
             await connection.execute(render_upgrade(tree, before or "base", head))
     return before, head

@@ -9,23 +9,27 @@ from typing import Any
 import asyncpg
 from msgspec import Struct
 from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from tenancy.affinity import AffinityPool
 from tenancy.connection import ScopedConnection
 from tenancy.credentials import Credentials, DatabaseRole
 from tenancy.errors import ForbiddenStatementError, ServerUnavailableError
 from tenancy.tenant import Placement, Server, StrategyName
 
-STATEMENT_CACHE_SIZE = 500
 CHECKED_STATEMENTS_MAX = 10_000
 REGISTRY_POOL_SIZE = 5
+REGISTRY_COMMAND_S_MAX = 5.0
 
 _KNOWN_VERB = re.compile(
     r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT)\s",
     re.IGNORECASE,
 )
 _SCOPE_CHANGE = re.compile(
-    r";|--|/\*|\b(?:set_config|current_setting|lo_import|lo_export|dblink)\b|\btenancy\s*\.",
+    # More than one statement, comments, escaped identifiers; settings; functions that run SQL given as text.
+    r";|--|/\*|\bU&|\b(?:set_config|current_setting|pg_settings|pg_file_settings|tenancy|dblink\w*|lo_\w+)\b"
+    r"|\b\w*_to_xml\w*|\bts_(?:stat|rewrite)\b|\bpg_(?:read|ls|terminate|cancel|reload|rotate|advisory)_\w+",
     re.IGNORECASE,
 )
 
@@ -35,11 +39,13 @@ ServerSource = Callable[[str], Awaitable[Server]]
 class PoolLimits(Struct, frozen=True, kw_only=True):
     """How many connections one worker process may hold."""
 
-    shared_size: int = 10
+    shared_size: int = 12
     dedicated_size: int = 4
     connections_max: int = 40
     age_s_max: int = 1800
     wait_s_max: float = 5.0
+    command_s_max: float = 35.0
+    """More than the role's own statement time-out: only a server that does not answer at all is given up."""
 
 
 class _Pool:
@@ -91,9 +97,9 @@ class Pools:
     def registry_engine(self, server: Server, database: str) -> AsyncEngine:
         """Return a new engine on the registry; its owner disposes of it."""
         arguments = self._credentials.connect_arguments(server, database, DatabaseRole.REGISTRY)
-        return create_async_engine(
+        engine = create_async_engine(
             "postgresql+asyncpg://",
-            connect_args=arguments,
+            connect_args={**arguments, "command_timeout": REGISTRY_COMMAND_S_MAX},
             pool_size=REGISTRY_POOL_SIZE,
             max_overflow=0,
             pool_timeout=self._limits.wait_s_max,
@@ -101,6 +107,8 @@ class Pools:
             pool_pre_ping=True,  # a restarted registry costs no failed request
             hide_parameters=True,
         )
+        event.listen(engine.sync_engine, "handle_error", give_up_unanswered)
+        return engine
 
     async def close(self) -> None:
         """Close every pool."""
@@ -142,16 +150,17 @@ class Pools:
             connect_args={
                 **arguments,
                 "connection_class": ScopedConnection,
-                "prepared_statement_cache_size": STATEMENT_CACHE_SIZE,
+                "command_timeout": self._limits.command_s_max,
             },
             pool_size=size,
             max_overflow=0,
             pool_timeout=self._limits.wait_s_max,
             pool_recycle=self._limits.age_s_max,
-            pool_use_lifo=True,
+            poolclass=AffinityPool,
             hide_parameters=True,
         )
         event.listen(engine.sync_engine, "before_cursor_execute", StatementCheck())
+        event.listen(engine.sync_engine, "handle_error", give_up_unanswered)
         return engine
 
     def _returned(self, pool: _Pool) -> None:
@@ -159,6 +168,13 @@ class Pools:
         pool.last_used = time.monotonic()
         if pool.in_use == 0:
             self._room.set()
+
+
+def give_up_unanswered(context: ExceptionContext) -> None:
+    """Throw a connection away whose server did not answer in time: its answer may still come, to somebody else."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 class Lease:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from tenancy.admission import Admission, AdmissionLimits
 from tenancy.credentials import Credentials, DatabaseRole
 from tenancy.errors import NoTenantError, ServerUnavailableError, UnknownTenantError
+from tenancy.fence import FenceQueues
 from tenancy.homes import Homes
 from tenancy.installer import Installer
 from tenancy.modes import Login, Mode
@@ -54,6 +55,7 @@ class Tenancy:
         self.homes = Homes(self.pools)
         self.strategies = all_strategies(self.installer, self.pools, options.pool_database)
         self._admission = Admission(options.admission_limits)
+        self._fences = FenceQueues(options.admission_limits.queue_max)
         self._hints = PlacementHints(self._placement, self._fresh_placement, self.directory.learn)
 
     async def open(self) -> None:
@@ -93,6 +95,7 @@ class Tenancy:
                 hints=self._hints,
                 pools=self.pools,
                 admission=self._admission,
+                fences=self._fences,
                 wait_s_max=self.options.move_wait_s_max,
             )
         )

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import await_
 
 from tenancy.admission import Admission
+from tenancy.affinity import AffinityPool, statements_of
 from tenancy.connection import Scope, ScopedConnection
 from tenancy.errors import (
     ForbiddenStatementError,
@@ -29,6 +30,7 @@ from tenancy.errors import (
     StaleConnectionSignal,
     TenantMovingError,
 )
+from tenancy.fence import FenceQueues
 from tenancy.modes import Login, Mode
 from tenancy.pools import Lease, Pools
 from tenancy.tenant import Home, Placement, StrategyName, TenantId
@@ -71,6 +73,7 @@ class Entrance:
         hints: PlacementHints,
         pools: Pools,
         admission: Admission,
+        fences: FenceQueues,
         wait_s_max: float,
     ) -> None:
         self.tenant_id = tenant_id
@@ -79,8 +82,10 @@ class Entrance:
         self._hints = hints
         self._pools = pools
         self._admission = admission
+        self._fences = fences
         self._wait_s_max = wait_s_max
         self._admitted = False
+        self._is_asking = False
         self._lease: Lease | None = None
         self._placement: Placement | None = None
         self._deadline: float | None = None
@@ -96,6 +101,12 @@ class Entrance:
             self._placement = await self._hints.current(self.tenant_id)
         self._lease = await self._pools.lease(self._placement)
         return self._lease
+
+    @property
+    def schema(self) -> str:
+        """The schema of the approached home."""
+        assert self._placement is not None
+        return self._placement.home.schema
 
     def scope(self) -> Scope:
         """Return what to say at the gate of the approached home."""
@@ -125,13 +136,33 @@ class Entrance:
                 return
             if not isinstance(signal, HomeMovedSignal):
                 raise ServerUnavailableError from signal
-        # The fence is taken for milliseconds; jitter keeps the waiters from coming back all at once.
+        await self._wait_at_fence(self._deadline)
+
+    def entered(self) -> None:
+        """Let the next one ask who waits at the same fence."""
+        if self._is_asking:
+            self._is_asking = False
+            self._fences.leave(self.tenant_id)
+
+    async def _wait_at_fence(self, deadline: float) -> None:
+        """Wait in order, outside the clinic's lane, so that its reads go on; only the first one asks again."""
+        self._leave_lane()
+        if not self._is_asking:
+            has_waited = await self._fences.join(self.tenant_id, deadline)
+            self._is_asking = True
+            if has_waited:
+                return
+        # The fence is taken for milliseconds; jitter keeps several processes from asking in step.
         await asyncio.sleep(self._retry_ms * random.uniform(0.5, 1.0) / 1000)  # noqa: S311  # jitter
         self._retry_ms = min(self._retry_ms * 2, RETRY_MS_MAX)
 
     def leave(self) -> None:
         """Give back the pool and the place in the clinic's lane."""
         self._let_go()
+        self.entered()
+        self._leave_lane()
+
+    def _leave_lane(self) -> None:
         if self._admitted:
             self._admitted = False
             self._admission.release(self.tenant_id)
@@ -179,32 +210,38 @@ class HomeSession(Session):
         while True:
             lease = await_(self._entrance.approach())
             try:
-                return _begin(_connect(lease), self._entrance.scope())
+                connection = _begin(_connect(lease, self._entrance.schema), self._entrance)
             except HomeSignal as signal:
                 refusal = signal
+            else:
+                self._entrance.entered()
+                return connection
             await_(self._entrance.follow(refusal))
 
 
-def _connect(lease: Lease) -> Connection:
-    """Take a connection from the leased pool; what cannot be reached may have moved."""
+def _connect(lease: Lease, schema: str) -> Connection:
+    """Take a connection from the leased pool, rather one that knows the schema; what cannot be reached may have moved."""
+    engine = lease.engine.sync_engine
+    cast("AffinityPool", engine.pool).prefer(schema)
     try:
-        return lease.engine.sync_engine.connect()
+        return engine.connect()
     except PoolTimeoutError as error:
         raise ServerUnavailableError from error
     except (OSError, DBAPIError) as error:
         raise HomeUnknownSignal from error
 
 
-def _begin(connection: Connection, scope: Scope) -> Connection:
+def _begin(connection: Connection, entrance: Entrance) -> Connection:
     """Send BEGIN with the scope now, not with the first statement, so that a refusal can still be followed."""
     try:
         connection.begin()
         pooled = connection.connection
         driver = cast("ScopedConnection", pooled.driver_connection)
-        if driver.is_closed():
+        if driver.is_closed() or driver.is_in_transaction():
             raise StaleConnectionSignal  # noqa: TRY301  # released like any other refusal
-        driver.scope = scope
+        driver.scope = entrance.scope()
         adapter: Any = pooled.dbapi_connection
+        adapter._prepared_statement_cache = statements_of(pooled.info, entrance.schema)  # noqa: SLF001  # no public way
         await_(adapter._start_transaction())  # noqa: SLF001  # SQLAlchemy has no public way to begin eagerly
     except BaseException:
         _release(connection)
@@ -218,6 +255,9 @@ def _release(connection: Connection) -> None:
         driver = cast("ScopedConnection", connection.connection.driver_connection)
         connection.rollback()
         driver.scope = None
+        if not driver.is_closed() and driver.is_in_transaction():
+            # Whatever left it so: nobody else may come into this transaction.
+            driver.terminate()
         if driver.is_closed():
             connection.invalidate()
     connection.close()

@@ -1,5 +1,6 @@
 """What every strategy promises; a new one passes these before it is used."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,15 @@ async def test_making_a_home_twice_is_making_it_once(tenancy: Tenancy, strategy:
     home = await make_home(tenancy, strategy, tenant_id)
     assert await make_home(tenancy, strategy, tenant_id) == home
     await strategy.remove(tenant_id, home)
+
+
+async def test_making_a_home_from_two_sides_at_once_makes_it_once(
+    tenancy: Tenancy, strategy: Strategy
+) -> None:
+    tenant_id = new_tenant()
+    homes = await asyncio.gather(*(make_home(tenancy, strategy, tenant_id) for _ in range(3)))
+    assert len(set(homes)) == 1
+    await strategy.remove(tenant_id, homes[0])
 
 
 async def test_removed_home_leaves_nothing(tenancy: Tenancy, strategy: Strategy) -> None:

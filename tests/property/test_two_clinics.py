@@ -49,7 +49,7 @@ async def add(session: TenantSession, key: str, code: str) -> None:
 
 async def rows(session: TenantSession) -> Rows:
     found = await session.execute(select(Specialty.name, Specialty.code))
-    return dict(found.tuples().all())
+    return {row.name: row.code for row in found}
 
 
 class TwoClinics(RuleBasedStateMachine):

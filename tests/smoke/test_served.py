@@ -208,13 +208,31 @@ async def logs_in_at(served: Served, clinic: SignedUp) -> bool:
         return (await clinic.login(http)).status_code == 200
 
 
-async def test_stop_ends_everything_and_the_next_start_has_the_data() -> None:
+async def patients_written_while_stopping(served: Served, clinic: SignedUp) -> int:
+    """Send many requests and stop the server among them; return how many of them were answered with a success."""
+    body = {"given_names": "Luis", "family_name": "Rojas"}
+    async with httpx.AsyncClient(base_url=served.url, timeout=30) as http:
+        sent = [
+            asyncio.create_task(clinic.post("/api/v1/patients", body, http=http))
+            for _ in range(PARALLEL_BOOKINGS)
+        ]
+        await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
+        stopping = asyncio.create_task(asyncio.to_thread(served.stop))
+        answers = await asyncio.gather(*sent, return_exceptions=True)
+        assert await stopping in {0, 143}
+    told = [answer for answer in answers if isinstance(answer, httpx.Response)]
+    assert {answer.status_code for answer in told} <= {201, 503}
+    return sum(answer.status_code == 201 for answer in told)
+
+
+async def test_stop_ends_everything_and_loses_nothing() -> None:
     with throw_away_directory() as directory:
         with serving(directory) as served:
             clinic = await signed_up_at(served)
             record = read_record(directory)
             assert record is not None
-            assert served.stop() in {0, 143}
+            written = await patients_written_while_stopping(served, clinic)
+            assert written > 0
             wait_until_gone(record.pid, Path(record.cluster))
             assert read_record(directory) is None
             async with httpx.AsyncClient(base_url=served.url) as http:
@@ -222,6 +240,25 @@ async def test_stop_ends_everything_and_the_next_start_has_the_data() -> None:
                     await http.get("/health/live")
         with serving(directory, port=served.port) as again:
             assert await logs_in_at(again, clinic)
+            async with httpx.AsyncClient(base_url=again.url, timeout=30) as http:
+                listed = await clinic.get("/api/v1/patients", params={"limit": 100}, http=http)
+            assert len(listed.json()["items"]) >= written
+
+
+async def test_without_postgresql_the_answer_is_503_and_the_end_is_in_order() -> None:
+    with throw_away_directory() as directory, serving(directory) as served:
+        clinic = await signed_up_at(served)
+        record = read_record(directory)
+        assert record is not None
+        os.kill(record.pid, signal.SIGKILL)
+        wait_until_gone(record.pid, Path(record.cluster))
+        async with httpx.AsyncClient(base_url=served.url, timeout=30) as http:
+            for path in ("/api/v1/branches", "/health/ready"):
+                answer = await clinic.get(path, http=http)
+                assert (answer.status_code, answer.json()["code"]) == (503, "server_unavailable")
+                assert "retry-after" in answer.headers
+            assert (await http.get("/health/live")).status_code == 200
+        assert served.stop() in {0, 143}
 
 
 @linux_only

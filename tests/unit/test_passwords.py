@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import struct
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -172,34 +173,51 @@ async def test_event_loop_runs_on_while_hashes_are_made() -> None:
     assert turns > 10
 
 
-async def test_no_more_turns_at_once_than_allowed() -> None:
+class SlowHashing:
+    """Stands in for argon2 and counts how many hashes are made at once."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.lock = threading.Lock()
+        self.running = self.highest = 0
+
+    def hash(self, password: str) -> str:
+        with self.lock:
+            self.running += 1
+            self.highest = max(self.highest, self.running)
+        self.go_on.wait(5)
+        with self.lock:
+            self.running -= 1
+        return password
+
+
+async def test_no_more_hashes_at_once_than_allowed() -> None:
     hasher = PasswordHasher(hash_concurrency=2, **CHEAP)
-    running = highest = 0
-
-    async def work() -> None:
-        nonlocal running, highest
-        async with hasher.turn() as turn:
-            running += 1
-            highest = max(highest, running)
-            await turn.hash("x")
-            running -= 1
-
-    await asyncio.gather(*(work() for _ in range(20)))
+    hasher.argon2 = slow = SlowHashing()
+    work = [asyncio.create_task(hasher.hash("x")) for _ in range(20)]
+    await asyncio.sleep(0.1)
+    assert slow.running == 2
+    slow.go_on.set()
+    await asyncio.gather(*work)
     hasher.close()
-    assert highest == 2
+    assert slow.highest == 2
 
 
-async def test_queue_for_turns_is_bounded_and_survives_cancellation() -> None:
+async def test_queue_for_hashes_is_bounded_and_survives_cancellation() -> None:
     hasher = PasswordHasher(hash_concurrency=1, **CHEAP)
-    async with hasher.turn():
-        waiters = [asyncio.create_task(hasher.hash("x")) for _ in range(HASH_WAITERS_MAX)]
-        await asyncio.sleep(0)
-        with pytest.raises(RateLimitedError):
-            await hasher.hash("one too many")
-        for waiter in waiters:
-            waiter.cancel()
-        await asyncio.gather(*waiters, return_exceptions=True)
-    assert (await hasher.hash("x")).startswith("$argon2id$")
+    hasher.argon2 = slow = SlowHashing()
+    first = asyncio.create_task(hasher.hash("first"))
+    await asyncio.sleep(0)
+    waiters = [asyncio.create_task(hasher.hash("x")) for _ in range(HASH_WAITERS_MAX)]
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimitedError):
+        await hasher.hash("one too many")
+    for waiter in waiters:
+        waiter.cancel()
+    await asyncio.gather(*waiters, return_exceptions=True)
+    slow.go_on.set()
+    assert await first == "first"
+    assert await hasher.hash("x") == "x"
     hasher.close()
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 from sqlalchemy import case, select, update
 
-from auth.passwords import WRONG, HashingTurn, HashScheme, PasswordHasher, StoredPassword, Verdict
+from auth.passwords import WRONG, HashScheme, PasswordHasher, StoredPassword, Verdict
 from auth.rate_limits import RateLimiter
 from domain.actor import Role
 from domain.audit import record_audit_event
@@ -67,9 +67,7 @@ class LoginService:
             address=attempt.device.address,
         )
         await limits.check()
-        # The turn comes before the transaction: those who wait for it hold no connection.
-        async with self._hasher.turn() as turn:
-            user, verdict, new_hash = await self._compare(turn, attempt)
+        user, verdict, new_hash = await self._compare(attempt)
         if user is None or not verdict.matches:
             return await self._fail(user, limits)
         # Attempts at the same time may have used up the limit: the right guess among them counts for nothing.
@@ -83,7 +81,7 @@ class LoginService:
         return await self._succeed(user, roles, attempt.device, new_hash)
 
     async def _compare(
-        self, turn: HashingTurn, attempt: LoginAttempt
+        self, attempt: LoginAttempt
     ) -> tuple[UserAccount | None, Verdict, str | None]:
         """Return the account, whether the password is right, and its new hash if the old one is outdated.
 
@@ -91,15 +89,15 @@ class LoginService:
         """
         user = await self._find(attempt.name)
         stored = self._usable_password(user)
-        verdict = await turn.verify(stored, attempt.password)
+        verdict = await self._hasher.verify(stored, attempt.password)
         if user is None or stored is None or not verdict.matches:
             return user, WRONG, None
         user = await lock_user(self._session, user.id)
         now_stored = self._usable_password(user)
         if now_stored != stored:
-            verdict = await turn.verify(now_stored, attempt.password)
+            verdict = await self._hasher.verify(now_stored, attempt.password)
         outdated = verdict.matches and verdict.outdated
-        return user, verdict, await turn.hash(attempt.password) if outdated else None
+        return user, verdict, await self._hasher.hash(attempt.password) if outdated else None
 
     async def _find(self, name: str) -> UserAccount | None:
         """Return the account with this e-mail or username; a username with an @ is an e-mail always."""

@@ -40,16 +40,15 @@ class OwnPasswordService:
             self._limiter, self._sessions.clinic_id, name=str(user_id), address=device.address
         )
         await limits.check()
-        async with self._hasher.turn() as turn:
-            user = await lock_user(self._session, user_id)
-            if user is None:
-                raise NotFoundError
-            stored = StoredPassword(user.password_hash or "", user.password_scheme or "")
-            verdict = await turn.verify(stored, change.current_password)
-            if not verdict.matches:
-                raise await limits.count_failure() or WrongPasswordError()
-            self._judge(user, change)
-            new_hash = await turn.hash(change.new_password)
+        user = await lock_user(self._session, user_id)
+        if user is None:
+            raise NotFoundError
+        stored = StoredPassword(user.password_hash or "", user.password_scheme or "")
+        verdict = await self._hasher.verify(stored, change.current_password)
+        if not verdict.matches:
+            raise await limits.count_failure() or WrongPasswordError()
+        self._judge(user, change)
+        new_hash = await self._hasher.hash(change.new_password)
         await self._store(user, new_hash)
         family_id = await family_of(self._session, session_id)
         await revoke_sessions(

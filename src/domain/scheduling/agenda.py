@@ -22,7 +22,7 @@ from domain.scheduling.appointment_schemas import (
 from domain.scheduling.calendar import DAY
 from domain.scheduling.ics import CalendarEntry
 from domain.scheduling.models import Appointment
-from domain.scheduling.moments import read_bound, zone_named
+from domain.scheduling.moments import read_bound, require_day, zone_named
 from domain.service import ClinicService
 from tenancy.session import TenantSession
 
@@ -87,7 +87,11 @@ class AgendaService(ClinicService):
         practitioner_id: UUID | None,
         cursor: str | None,
     ) -> Page[AgendaEntry]:
-        """Return everything that begins on that day on the wall clock of its branch, in one query."""
+        """Return everything that begins on that day on the wall clock of its branch, in one query.
+
+        Raises `InvalidTimeError` for a day on which nothing can happen.
+        """
+        require_day("date", day)
         statement = (
             select(
                 *(getattr(Appointment, name) for name in LISTED),

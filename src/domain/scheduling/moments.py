@@ -39,7 +39,7 @@ def read_bound(field: str, text: str, zone: ZoneInfo) -> datetime:
     try:
         if len(text) == len("2026-01-01"):
             day = date.fromisoformat(text)
-            _require_sane(field, datetime.combine(day, time()))
+            require_day(field, day)
             return opening_instant(day, time(), zone)
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -64,6 +64,11 @@ def require_period(period: Period, *, field: str, length_max: timedelta) -> None
         raise InvalidTimeError(field, "ends_before_start")
     if period.ends_at - period.starts_at > length_max:
         raise InvalidTimeError(field, "too_long_period")
+
+
+def require_day(field: str, day: date) -> None:
+    """Return if something can happen on that day; else raise `InvalidTimeError`."""
+    _require_sane(field, datetime.combine(day, time()))
 
 
 def _require_sane(field: str, moment: datetime) -> None:

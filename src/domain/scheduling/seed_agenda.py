@@ -29,7 +29,7 @@ from domain.scheduling.appointment_schemas import (
 from domain.scheduling.appointments import AppointmentService
 from domain.scheduling.errors import InvalidTimeError
 from domain.scheduling.models import Service
-from domain.scheduling.moments import read_instant, zone_named
+from domain.scheduling.moments import read_instant, require_day, zone_named
 from domain.scheduling.opening import SCHEDULING
 from domain.scheduling.transitions import AppointmentStatus
 from domain.service import ClinicService
@@ -205,6 +205,7 @@ def cita_of(appointment: AppointmentOut) -> CitaOut:
 def _canonical(wanted: CitaFilter) -> AppointmentFilter:
     since = until = None
     if wanted.fecha is not None:
+        require_day("fecha", wanted.fecha)
         midnight = datetime.combine(wanted.fecha, time())
         since, until = wanted.fecha.isoformat(), (midnight + timedelta(days=1)).date().isoformat()
     statuses = tuple(s for s, estado in ESTADOS.items() if estado == (wanted.estado or "").upper())

@@ -81,11 +81,7 @@ BEGIN
     PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
   END IF;
   IF p_session IS NOT NULL THEN
-    EXECUTE pg_catalog.format(
-      'SELECT true FROM %1$I.auth_session s JOIN %1$I.user_account u'
-      ' ON u.tenant_id = s.tenant_id AND u.id = s.user_id'
-      ' WHERE s.tenant_id = $1 AND s.id = $2 AND s.revoked_at IS NULL AND s.expires_at > pg_catalog.now()'
-      ' AND u.status = ''active'' AND u.access_version = $3', home_schema)
+    EXECUTE pg_catalog.format('SELECT %I.login_is_alive($1, $2, $3)', home_schema)
       INTO alive USING p_tenant, p_session, p_access_version;
     IF alive IS NOT TRUE THEN
       RAISE EXCEPTION 'login session has ended' USING ERRCODE = 'TNAUT';

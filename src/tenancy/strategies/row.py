@@ -36,6 +36,11 @@ class RowStrategy:
         connection = await self._pools.connect(home.server, home.database, DatabaseRole.MOVER)
         try:
             async with connection.transaction():
+                # Under the tenant's fence: a transaction that is still inside commits before its rows are looked for.
+                await connection.execute(
+                    "SELECT pg_catalog.pg_advisory_xact_lock(7301, tenancy.fence_key($1))",
+                    tenant_id,
+                )
                 await connection.execute("SET LOCAL session_replication_role = replica")
                 tables = await connection.fetch(
                     "SELECT table_name FROM information_schema.columns"
