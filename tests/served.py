@@ -31,6 +31,8 @@ def environment(data_dir: Path, settings: Mapping[str, str]) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(data_dir),
+        # What a killed process could not tidy up goes with the directory.
+        "TMPDIR": str(data_dir),
         "CLINIC_DATA_DIR": str(data_dir),
         **CHEAP,
         **settings,

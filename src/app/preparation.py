@@ -9,7 +9,7 @@ from tenancy.pools import PoolLimits
 from tenancy.runtime import Tenancy, TenancyOptions
 from tenancy.tenant import Server
 
-MAIN_SERVER_CAPACITY = 1000
+MAIN_SERVER_CAPACITY = 20_000
 MAIN_SERVER_TIER = "shared"
 
 

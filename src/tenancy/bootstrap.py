@@ -37,18 +37,18 @@ def roles_script(credentials: Credentials) -> str:
 async def prepare_roles(
     administrator: Mapping[str, Any], server: Server, credentials: Credentials
 ) -> None:
-    """Create the roles and set their passwords, unless every one of them can log in already.
+    """Bring the roles, their passwords and time-outs to what this release needs; safe to run again.
 
-    `administrator` holds `asyncpg.connect` arguments. Raises `ServerNotPreparedError` where that user may not.
+    `administrator` holds `asyncpg.connect` arguments. A user who may not is no
+    harm where every role can log in already; else raises `ServerNotPreparedError`.
     """
-    if await _roles_work(server, credentials):
-        return
     connection = await asyncpg.connect(**administrator, timeout=CONNECT_S_MAX)
     try:
         await connection.execute(f"SELECT pg_advisory_lock({BOOTSTRAP_LOCK}, 0)")
-        await connection.execute(roles_script(credentials))
+        await connection.execute(f"BEGIN; {roles_script(credentials)}; COMMIT;")
     except asyncpg.InsufficientPrivilegeError as error:
-        raise ServerNotPreparedError from error
+        if not await _roles_work(server, credentials):
+            raise ServerNotPreparedError from error
     finally:
         await connection.close()
 

@@ -4,23 +4,20 @@ Routes are read from the OpenAPI document, so that a new one is attacked too or 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import combinations
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from msgspec import Struct
 
 from clinics import Clinic
-from domain.tables import TenantBase
+from fingerprints import Connect, fingerprint
 from operations import Operation, read_operations
 from populate import KINDS, Population, kind_of, populate, told
 from tenancy.runtime import Tenancy
-
-Connect = Callable[..., Awaitable[asyncpg.Connection]]
 
 REFUSALS = range(400, 500)
 
@@ -48,26 +45,12 @@ class Siege(Struct, frozen=True):
     @asynccontextmanager
     async def unchanged(self, *populations: Population) -> AsyncIterator[None]:
         """Fail unless every row of these clinics is the same afterwards."""
-        before = [await self._digests(each.clinic) for each in populations]
+        before = [await self._fingerprint(each) for each in populations]
         yield
-        assert [await self._digests(each.clinic) for each in populations] == before
+        assert [await self._fingerprint(each) for each in populations] == before
 
-    async def _digests(self, clinic: Clinic) -> dict[str, str]:
-        """A digest of the clinic's rows for each table, as nobody but a superuser sees them."""
-        resolved = await self.tenancy.directory.by_id(clinic.tenant_id)
-        assert resolved is not None
-        home = resolved.placement.home
-        digest = "md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), ''))"
-        parts = [
-            f"SELECT '{table}', {digest} FROM \"{home.schema}\".{table} t WHERE tenant_id = $1"
-            for table in sorted(TenantBase.metadata.tables)
-        ]
-        connection = await self.administrator(home.database)
-        try:
-            rows = await connection.fetch(" UNION ALL ".join(parts), clinic.tenant_id)
-        finally:
-            await connection.close()
-        return {row[0]: row[1] for row in rows}
+    async def _fingerprint(self, population: Population) -> dict[str, str]:
+        return await fingerprint(self.administrator, self.tenancy, population.clinic)
 
 
 @pytest.fixture(scope="module")

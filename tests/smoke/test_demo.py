@@ -1,7 +1,6 @@
 """`clinic demo` as a process: it tells who can log in, they can, and started again it serves what is there."""
 
 import json
-import os
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -115,7 +114,7 @@ def test_every_clinic_has_a_user_of_every_role(report: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("running")
 def test_report_is_for_its_owner_alone(data_dir: Path) -> None:
-    assert stat.S_IMODE(os.stat(data_dir / "demo.json").st_mode) == 0o600
+    assert stat.S_IMODE((data_dir / "demo.json").stat().st_mode) == 0o600
 
 
 def test_everybody_in_the_report_can_log_in(running: Served, report: dict[str, Any]) -> None:
