@@ -46,6 +46,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     request.IfMatchRequiredError: ProblemRow(428, "if_match_required"),
     request.InvalidIfMatchError: ProblemRow(400, "bad_request", "invalid_if_match"),
     request.InvalidIdempotencyKeyError: ProblemRow(400, "bad_request", "invalid_idempotency_key"),
+    request.IdempotencyKeyRequiredError: ProblemRow(400, "bad_request", "idempotency_key_required"),
     request.UnknownQueryParameterError: ProblemRow(400, "bad_request", "unknown_query_parameter"),
     # whose request it is
     TenantNotResolvedError: ProblemRow(400, "tenant_not_resolved"),

@@ -79,6 +79,10 @@ DETAILS: Final[dict[str, Text]] = {
         "Una solicitud con la misma clave está en curso.",
         "A request under the same key is being worked on.",
     ),
+    "idempotency_key_required": Text(
+        "Esta solicitud necesita la cabecera Idempotency-Key.",
+        "This request needs the header Idempotency-Key.",
+    ),
     "idempotency_key_reused": Text(
         "La clave ya se usó para otra solicitud.", "The key was used for another request already."
     ),

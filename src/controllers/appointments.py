@@ -11,7 +11,7 @@ from litestar.status_codes import HTTP_201_CREATED
 
 from auth.guards import needs
 from controllers.bounds import Since, Until
-from controllers.errors import InvalidIdempotencyKeyError
+from controllers.errors import IdempotencyKeyRequiredError
 from controllers.etag import IfMatch, required_version, tagged
 from controllers.idempotency import IdempotencyKey, idempotent
 from controllers.modes import READ, WRITE
@@ -141,7 +141,7 @@ class AppointmentController(Controller):
     ) -> Response[AppointmentOut]:
         """Book an appointment; portal users and services must send an `Idempotency-Key`."""
         if actor.is_patient_only and idempotency_key is None:
-            raise InvalidIdempotencyKeyError
+            raise IdempotencyKeyRequiredError
         appointment = await appointments.book(data)
         location = f"{PATH}/{appointment.id}"
         return tagged(appointment, appointment.version, HTTP_201_CREATED, location)

@@ -20,6 +20,10 @@ class InvalidIdempotencyKeyError(RequestError):
     """The Idempotency-Key is empty, too long or not printable."""
 
 
+class IdempotencyKeyRequiredError(RequestError):
+    """The request must carry an Idempotency-Key."""
+
+
 class UnknownQueryParameterError(RequestError):
     """The query has a parameter that the route does not know."""
 

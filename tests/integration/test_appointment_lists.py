@@ -101,6 +101,19 @@ async def test_agenda_is_the_local_day_with_names(clinic_a: Clinic) -> None:
     assert nothing.json()["items"] == []
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "2201-01-01", "9999-12-31"])
+@pytest.mark.parametrize(
+    ("path", "name"), [(f"{APPOINTMENTS}/agenda", "date"), ("/api/agenda/citas", "fecha")]
+)
+async def test_day_near_the_ends_of_the_calendar_is_refused(
+    clinic_a: Clinic, path: str, name: str, day: str
+) -> None:
+    answer = await clinic_a.get(path, params={name: day})
+    assert answer.status_code == 422, answer.text
+    (item,) = answer.json()["errors"]
+    assert (item["pointer"], item["code"]) == (f"/{name}", "out_of_range")
+
+
 async def test_agenda_needs_a_day(clinic_a: Clinic) -> None:
     for query in ({}, {"date": "2027-02-30"}):
         assert (await clinic_a.get(f"{APPOINTMENTS}/agenda", params=query)).status_code == 400

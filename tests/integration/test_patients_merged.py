@@ -6,9 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from clinics import Clinic
+from domain.organisation.models import Patient
 from domain.scheduling.models import Appointment
 from patient_requests import PATIENTS, change, created, dni, listed, portal_user
 from tenancy.modes import Mode
@@ -113,6 +116,25 @@ async def test_login_and_dependants_follow(clinic_a: Clinic) -> None:
     assert [patient["id"] for patient in own.json()["items"]] == [stays["id"]]
     child = await shown(clinic_a, child)
     assert (child["guardian_person_id"], child["version"]) == (stays["person_id"], 2)
+
+
+async def test_guardian_who_turns_out_to_be_the_patient_is_none(clinic_a: Clinic) -> None:
+    gone = await created(clinic_a)
+    stays = await created(clinic_a, guardian_person_id=gone["person_id"])
+    answer = await merge(clinic_a, gone, stays)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["guardian_person_id"], answer.json()["guardian"]) == (None, None)
+    assert answer.headers["ETag"] == '"2"'
+
+
+async def test_database_refuses_patients_who_are_their_own_guardian(
+    tenancy: Tenancy, clinic_a: Clinic
+) -> None:
+    patient = await created(clinic_a)
+    own = update(Patient).where(Patient.id == UUID(patient["id"]))
+    with pytest.raises(IntegrityError, match="ck_patient_guardian_is_another"):
+        async with tenancy.session(clinic_a.tenant_id, Mode.WRITE) as session:
+            await session.execute(own.values(guardian_person_id=Patient.person_id))
 
 
 async def test_practitioner_who_was_also_a_patient_follows(clinic_a: Clinic) -> None:

@@ -34,8 +34,14 @@ async def test_request_without_a_key_is_refused(clinic_a: Clinic) -> None:
     surgery = await surgery_at(clinic_a)
     _, patient_id, token = await surgery.portal_user()
     body = surgery.body(NINE, patient_id=patient_id)
-    answer = await clinic_a.post(APPOINTMENTS, body, headers=bearer(token))
-    assert answer.status_code == 400
+    for language, detail in (
+        ("en", "This request needs the header Idempotency-Key."),
+        ("es", "Esta solicitud necesita la cabecera Idempotency-Key."),
+    ):
+        headers = bearer(token, **{"Accept-Language": language})
+        answer = await clinic_a.post(APPOINTMENTS, body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+        assert answer.json()["detail"] == detail
 
 
 async def test_outside_the_hours_is_refused(clinic_a: Clinic) -> None:

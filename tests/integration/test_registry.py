@@ -162,6 +162,26 @@ async def test_custom_domain_counts_once_it_is_verified(
     assert found.hostnames == (f"{made.slug}.localhost", hostname)
 
 
+async def test_host_name_that_passes_to_another_clinic_is_told_for_both(
+    store: RegistryStore, server: ServerRecord, owner: Any
+) -> None:
+    before, after = await make_tenant(store, server), await make_tenant(store, server)
+    hostname = f"www.{before.slug}.example"
+    await owner.execute(
+        "INSERT INTO registry.tenant_domain (id, tenant_id, hostname, kind)"
+        " VALUES (gen_random_uuid(), $1, $2, 'custom')",
+        before.id,
+        hostname,
+    )
+    heard: list[str] = []
+    await owner.add_listener("clinic_registry", lambda *notice: heard.append(notice[-1]))
+    move = "UPDATE registry.tenant_domain SET tenant_id = $1 WHERE hostname = $2"
+    await owner.execute(move, after.id, hostname)
+    # Notices come before the answer to the next statement.
+    await owner.execute("SELECT 1")
+    assert {str(before.id), str(after.id)} <= set(heard)
+
+
 async def test_change_needs_the_version_that_was_read(
     store: RegistryStore, server: ServerRecord
 ) -> None:

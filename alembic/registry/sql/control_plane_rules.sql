@@ -86,11 +86,11 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registry.platf
 -- Workers keep what they know of tenants in memory; this makes it fresher. Nothing depends on it being heard.
 CREATE FUNCTION registry.tell_change() RETURNS trigger
 LANGUAGE plpgsql AS $$
-DECLARE
-  changed jsonb := to_jsonb(CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END);
 BEGIN
+  -- Before and after: a host name that passes to another tenant concerns both. The same notice is sent once.
   PERFORM pg_catalog.pg_notify('clinic_registry', CASE TG_TABLE_NAME
-    WHEN 'tenant' THEN changed->>'id' WHEN 'database_server' THEN 'servers' ELSE changed->>'tenant_id' END);
+    WHEN 'tenant' THEN changed->>'id' WHEN 'database_server' THEN 'servers' ELSE changed->>'tenant_id' END)
+    FROM unnest(ARRAY[to_jsonb(OLD), to_jsonb(NEW)]) AS changed WHERE changed IS NOT NULL;
   RETURN NULL;
 END
 $$;

@@ -356,6 +356,7 @@ CREATE TABLE patient (
   CONSTRAINT ck_patient_status CHECK (status IN ('active', 'archived', 'merged')),
   CONSTRAINT ck_patient_merged CHECK ((status = 'merged') = (merged_into_id IS NOT NULL)),
   CONSTRAINT ck_patient_merged_into_other CHECK (merged_into_id <> id),
+  CONSTRAINT ck_patient_guardian_is_another CHECK (guardian_person_id <> person_id),
   CONSTRAINT ck_patient_archived CHECK ((status = 'active') = (archived_at IS NULL)),
   CONSTRAINT ck_patient_emergency_contact CHECK (jsonb_typeof(emergency_contact) = 'object')
 );

@@ -235,6 +235,7 @@ class Patient(VersionedRow, TenantBase):
         CheckConstraint("status IN ('active', 'archived', 'merged')", name="status"),
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged"),
         CheckConstraint("merged_into_id <> id", name="merged_into_other"),
+        CheckConstraint("guardian_person_id <> person_id", name="guardian_is_another"),
         CheckConstraint("(status = 'active') = (archived_at IS NULL)", name="archived"),
         CheckConstraint("jsonb_typeof(emergency_contact) = 'object'", name="emergency_contact"),
         Index(None, "tenant_id", "guardian_person_id"),

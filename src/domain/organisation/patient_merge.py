@@ -25,7 +25,8 @@ from tenancy.session import TenantSession
 MergeStep = Callable[[TenantSession, UUID, UUID], Awaitable[None]]
 """`await step(session, from_id, into_id)` re-points one table's rows from one patient to the other.
 
-Both patients' rows are locked; the step runs in the merger's transaction and may refuse by raising.
+Both patients' rows are locked and nobody books for them; the step runs in the merger's transaction, after all other
+rows were changed (it may take locks that come after those of rows), and may refuse by raising.
 """
 
 
@@ -53,10 +54,10 @@ class PatientMerger:
         if stays.status != PatientStatus.ACTIVE:
             raise InvalidTransitionError
         await self._close(gone, stays, version)
-        for step in self._steps:
-            await step(self._session, patient_id, into_id)
         await self._patients.people.touch(stays.person_id, but=into_id)
         await self._bring_person_along(gone.person_id, stays.person_id)
+        for step in self._steps:
+            await step(self._session, patient_id, into_id)
         return await self._patients.show_patient(into_id)
 
     async def _lock(self, *patient_ids: UUID) -> None:
@@ -78,7 +79,13 @@ class PatientMerger:
             "user_id": None if stays.user_id is None else login,
         }
         await self._patients.change_row(gone, closed, version=version, action="merge")
-        kept = {"updated_at": self._patients.now(), "user_id": stays.user_id or login}
+        guardian = stays.guardian_person_id
+        kept = {
+            "updated_at": self._patients.now(),
+            "user_id": stays.user_id or login,
+            # The guardian turned out to be the patient: nobody is their own.
+            "guardian_person_id": None if guardian == gone.person_id else guardian,
+        }
         await self._patients.change_row(stays, kept, version=stays.version, action="receive_merge")
         await self._repoint(Patient.merged_into_id, gone.id, stays.id)
 

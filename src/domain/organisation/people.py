@@ -90,8 +90,9 @@ class PersonService(ClinicService):
         These are the practitioner, the patient and the patients whose guardian it is, without `but`.
         """
         is_shown: dict[type[Practitioner | Patient], ColumnElement[bool]] = {
-            Practitioner: Practitioner.person_id == person_id,
+            # Patients first, as a booking holds its rows.
             Patient: (Patient.person_id == person_id) | (Patient.guardian_person_id == person_id),
+            Practitioner: Practitioner.person_id == person_id,
         }
         for table, condition in is_shown.items():
             await self.session.execute(

@@ -32,6 +32,7 @@ from domain.scheduling.moments import APPOINTMENT_MAX, read_period, zone_named
 from domain.scheduling.opening import Place, read_opening
 from domain.scheduling.references import (
     References,
+    hold_patient_of,
     require_references,
     require_room_and_service,
 )
@@ -110,6 +111,7 @@ class AppointmentService(ClinicService):
 
         Raises what `book` and `row_to_change` raise, and `InvalidTransitionError` once the patient is there.
         """
+        await hold_patient_of(self.session, appointment_id)
         old = await row_to_change(self.session, self.actor, appointment_id, version=version)
         before = AppointmentStatus(old.status)
         cancelled = AppointmentStatus.CANCELLED
