@@ -1,37 +1,28 @@
 """`clinic doctor` finds what is planted, and nothing else."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 
 from clinics import Clinic
+from damages import HOME_DAMAGE, POOL_DAMAGE, REGISTRY_DAMAGE, SERVER_DAMAGE
 from tenancy.credentials import DatabaseRole
-from tenancy.inspection import Finding, Inspector
+from tenancy.inspection.inspector import Finding, Inspector
 from tenancy.runtime import Tenancy
 from tenancy.tenant import Placement, StrategyName
 
 MakeClinic = Callable[..., Awaitable[Clinic]]
-
-DAMAGE = [
-    ("ALTER TABLE {schema}.patient NO FORCE ROW LEVEL SECURITY", "patient has no forced row-level"),
-    ("ALTER TABLE {schema}.patient DISABLE ROW LEVEL SECURITY", "patient has no forced row-level"),
-    ("ALTER POLICY own_tenant ON {schema}.patient USING (true)", "patient has another policy"),
-    ("CREATE POLICY extra ON {schema}.patient USING (true)", "patient has more or fewer than two"),
-    ("ALTER POLICY every_tenant ON {schema}.patient TO clinic_app", "patient lets others"),
-    ("DROP TRIGGER a_guard ON {schema}.patient", "patient has no guard trigger"),
-    ("ALTER TABLE {schema}.patient DISABLE TRIGGER a_guard", "patient has no guard trigger"),
-    ("GRANT TRUNCATE ON {schema}.patient TO clinic_app", "patient can be truncated"),
-    ("CREATE TABLE {schema}.forgotten (tenant_id uuid, id uuid)", "forgotten has no forced"),
-    ("UPDATE {schema}.alembic_version_tenant SET version_num = '0000'", "is at revision 0000"),
-    ("CREATE SCHEMA t_nobody", "orphan schema t_nobody"),
-]
+Connect = Callable[..., Awaitable[asyncpg.Connection]]
 
 
 async def problems(tenancy: Tenancy, where: Placement) -> list[str]:
     """Look at one clinic's database alone: the run's other clinics are many."""
     inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
-    findings = await inspector._inspect_database(where.home.server, where.home.database, [where])
-    return [finding.problem for finding in findings]
+    place = f"{where.home.server}/{where.home.database}"
+    findings = await inspector.inspect([where.home.server], [where])
+    return [finding.problem for finding in findings if finding.place == place]
 
 
 async def placement_of(tenancy: Tenancy, clinic: Clinic) -> Placement:
@@ -40,12 +31,22 @@ async def placement_of(tenancy: Tenancy, clinic: Clinic) -> Placement:
     return resolved.placement
 
 
-@pytest.mark.parametrize(
-    ("statement", "problem"),
-    DAMAGE,
-    ids=[sql.split(" {")[0] + f" {n}" for n, (sql, _) in enumerate(DAMAGE)],
-)
-async def test_damage_is_found(
+@asynccontextmanager
+async def damage(
+    administrator: Connect, database: str, statement: str, undo: str
+) -> AsyncIterator[None]:
+    """Do harm that the tests after this one must not meet."""
+    connection = await administrator(database)
+    try:
+        await connection.execute(statement)
+        yield
+    finally:
+        await connection.execute(undo)
+        await connection.close()
+
+
+@pytest.mark.parametrize(("statement", "problem"), HOME_DAMAGE, ids=[d[0] for d in HOME_DAMAGE])
+async def test_damage_to_a_home_is_found(
     tenancy: Tenancy, make_clinic: MakeClinic, statement: str, problem: str
 ) -> None:
     where = await placement_of(tenancy, await make_clinic(StrategyName.DATABASE))
@@ -53,11 +54,70 @@ async def test_damage_is_found(
     assert await problems(tenancy, where) == []
     connection = await tenancy.pools.connect(home.server, home.database, DatabaseRole.MIGRATOR)
     try:
-        await connection.execute(f"SET ROLE clinic_owner; {statement.format(schema=home.schema)}")
+        names = {"schema": home.schema, "database": home.database}
+        await connection.execute(f"SET ROLE clinic_owner; {statement.format(**names)}")
     finally:
         await connection.close()
     found = await problems(tenancy, where)
-    assert any(problem in p for p in found), found
+    assert any(problem.format(**names) in p for p in found), found
+
+
+@pytest.mark.parametrize(
+    ("statement", "undo", "problem"), POOL_DAMAGE, ids=[d[0] for d in POOL_DAMAGE]
+)
+async def test_damage_to_the_pool_is_found(
+    tenancy: Tenancy, administrator: Connect, statement: str, undo: str, problem: str
+) -> None:
+    database = tenancy.options.pool_database
+    inspector = Inspector(tenancy.pools, database)
+    async with damage(administrator, database, statement, undo):
+        assert Finding(f"main/{database}", problem) in await inspector.inspect(["main"], [])
+    assert Finding(f"main/{database}", problem) not in await inspector.inspect(["main"], [])
+
+
+@pytest.mark.parametrize(
+    ("statement", "undo", "problem"), SERVER_DAMAGE, ids=[d[0] for d in SERVER_DAMAGE]
+)
+async def test_damage_to_the_roles_is_found(
+    tenancy: Tenancy, administrator: Connect, statement: str, undo: str, problem: str
+) -> None:
+    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    async with damage(administrator, "postgres", statement, undo):
+        assert Finding("main", problem) in await inspector.inspect(["main"], [])
+    assert [f for f in await inspector.inspect(["main"], []) if f.place == "main"] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "undo", "problem"), REGISTRY_DAMAGE, ids=[d[0] for d in REGISTRY_DAMAGE]
+)
+async def test_damage_to_the_registry_is_found(
+    tenancy: Tenancy, administrator: Connect, statement: str, undo: str, problem: str
+) -> None:
+    database = tenancy.options.registry_database
+    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    assert await inspector.inspect_registry("main", database) == []
+    async with damage(administrator, database, statement, undo):
+        found = await inspector.inspect_registry("main", database)
+    assert Finding(f"main/{database}", problem) in found
+
+
+async def test_server_that_is_away_is_found_and_the_others_are_looked_at(
+    tenancy: Tenancy, administrator: Connect
+) -> None:
+    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    statements = ("CREATE ROLE stranger; GRANT clinic_mover TO stranger", "DROP ROLE stranger")
+    async with damage(administrator, "postgres", *statements):
+        findings = await inspector.inspect(["nowhere", "main"], [])
+    assert Finding("nowhere", "cannot be reached: unknown server nowhere") in findings
+    assert Finding("main", "role stranger is a member of clinic_mover") in findings
+
+
+async def test_every_home_of_the_pool_has_the_pools_shape(
+    tenancy: Tenancy, make_clinic: MakeClinic
+) -> None:
+    where = await placement_of(tenancy, await make_clinic(StrategyName.SCHEMA))
+    found = [p for p in await problems(tenancy, where) if f"{where.home.schema}" in p]
+    assert found == []
 
 
 async def test_difference_between_home_and_registry_is_found(

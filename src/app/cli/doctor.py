@@ -12,7 +12,7 @@ from app.cli.workplace import Workplace, run_job
 from app.readiness import PostgresReadiness, installed_release
 from controllers.health import Revisions
 from tenancy.fleet import every_placement
-from tenancy.inspection import Finding, Inspector
+from tenancy.inspection.inspector import Finding, Inspector
 
 EXIT_FINDINGS = 1
 
@@ -35,7 +35,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
 @json_option
 @data_dir_option
 def doctor(as_json: bool, data_dir: Path | None) -> int:
-    """Compare homes with the registry and check roles, grants and policies; exit code 1 if anything is wrong."""
+    """Compare homes with the registry; check roles, grants, policies and tables; exit code 1 if anything is wrong."""
     diagnosis = run_job(existing_settings(data_dir), _diagnose)
     if as_json:
         print_json(diagnosis)
@@ -57,7 +57,10 @@ async def _diagnose(workplace: Workplace) -> Diagnosis:
         servers = [server.name for server in await tenancy.store.servers.all()]
         placements = [placement async for placement in every_placement(tenancy)]
         inspector = Inspector(tenancy.pools, settings.pool_database)
-        findings = await inspector.inspect(servers, placements)
+        findings = [
+            *await inspector.inspect_registry(workplace.server.name, settings.registry_database),
+            *await inspector.inspect(servers, placements),
+        ]
     return Diagnosis(
         release=installed_release(),
         python=platform.python_version(),
