@@ -6,6 +6,7 @@ from uuid import UUID
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET, Struct, structs
+from sqlalchemy import select, update
 
 from domain.actor import Actor
 from domain.audit import record_audit_event
@@ -70,14 +71,22 @@ class RowService(ClinicService, Generic[RowT]):
     ) -> RowT:
         """Apply the set fields of `changes` if the row still has `version`; else `StaleVersionError`."""
         assert isinstance(row, VersionedRow)
-        if row.version != version:
-            raise StaleVersionError(row.version)
-        values = changes if isinstance(changes, dict) else structs.asdict(changes)
-        for name, value in values.items():
-            if value is not UNSET:
-                setattr(row, name, value)
-        row.updated_by = self.actor.user_id
-        await self.session.flush()
+        given = changes if isinstance(changes, dict) else structs.asdict(changes)
+        values = {name: value for name, value in given.items() if value is not UNSET}
+        values |= {"updated_by": self.actor.user_id, "version": version + 1}
+        table = type(row)
+        # Compared by the UPDATE alone: unlike a failed flush it leaves a transaction that can tell the present version.
+        changed = await self.session.scalar(
+            update(table)
+            .where(table.id == row.id, table.version == version)
+            .values(values)
+            .returning(table.id)
+            .execution_options(synchronize_session=False)
+        )
+        if changed is None:
+            raise StaleVersionError(
+                await self.session.scalar(select(table.version).where(table.id == row.id))
+            )
         await self.session.refresh(row)
         await self.audit(action, self.entity, row.id)
         return row
