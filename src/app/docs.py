@@ -94,14 +94,16 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     """Return the document of all routes; made once per application."""
     kept: dict[str, Any] | None = app.state.get("openapi_document")
     if kept is None:
-        _name_aliases(app)
         public = _public_operations(app)
         kept = app.state.openapi_document = _completed(app.openapi_schema.to_schema(), public)
     return kept
 
 
-def _name_aliases(app: Litestar) -> None:
-    """Let a handler at several paths have several operation ids, which the document needs to be unique."""
+def name_aliases(app: Litestar) -> None:
+    """Let a handler at several paths have several operation ids, which the document needs to be unique.
+
+    Once per application and before any route is asked: the framework makes its document for each of them.
+    """
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             for handler, _ in route.route_handler_map.values():

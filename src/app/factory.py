@@ -12,7 +12,7 @@ from litestar.types import ASGIApp
 
 from app.cors import CrossOrigin, RegisteredOrigins
 from app.dependencies import RequestDependencies, check_session_modes
-from app.docs import get_openapi_json, openapi_config
+from app.docs import get_openapi_json, name_aliases, openapi_config
 from app.envelope import Envelope
 from app.metrics import CONTENT_TYPE, RequestMetrics
 from app.page_links import LinkedResponse
@@ -90,6 +90,7 @@ def create_app(
     )
     app.state.declared_parameters = declared_parameters(app.routes)
     check_session_modes(app)
+    name_aliases(app)
     app.asgi_handler = _outer_layers(app.asgi_handler, settings, tenancy, metrics)
     return app
 

@@ -4,8 +4,12 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 
+from app.factory import create_app
+from app.settings import Settings
 from app.texts import TITLES
+from tenancy.runtime import Tenancy
 
 
 async def document(api: httpx.AsyncClient) -> dict[str, Any]:
@@ -65,6 +69,15 @@ async def test_the_page_shows_every_operation_and_fetches_nothing(api: httpx.Asy
         assert f'id="{operation["operationId"]}"' in page.text
     assert "<script" not in page.text
     assert re.findall(r'(?:src|href)="(?!/|#|data:,")[^"]*"', page.text) == []
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/openapi.json", "/openapi.json"])
+async def test_any_page_may_be_the_first_one_asked_for(
+    settings: Settings, tenancy: Tenancy, path: str
+) -> None:
+    transport = httpx.ASGITransport(app=create_app(settings, tenancy))
+    async with httpx.AsyncClient(transport=transport, base_url="http://t") as fresh:
+        assert (await fresh.get(path)).status_code == 200
 
 
 async def test_both_addresses_serve_one_document(api: httpx.AsyncClient) -> None:
