@@ -24,7 +24,7 @@ ALLOWED_HEADERS: Final = (
 EXPOSED_HEADERS: Final = (
     b"ETag, Link, Location, Retry-After, X-Request-ID, Idempotency-Replayed, X-Subscription-Status"
 )
-ALLOWED_METHODS: Final = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"
+ALLOWED_METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 PREFLIGHT_KEPT_S: Final = b"600"
 
 Headers = list[tuple[bytes, bytes]]

@@ -17,6 +17,9 @@ SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 REQUEST_ID_HEADER: Final = b"x-request-id"
 FORWARDED_PROTO: Final = b"x-forwarded-proto"
 SCHEMES: Final = frozenset({"http", "https"})
+GET: Final = "GET"
+HEAD: Final = "HEAD"
+ALLOW: Final = b"allow"
 UNMATCHED: Final = "unmatched"
 NO_STRATEGY: Final = "none"
 SERVER_ERROR: Final = 500
@@ -63,17 +66,20 @@ class Envelope:
         }
         if self._behind_proxy:
             scope["scheme"] = _forwarded_scheme(scope)
+        method: str = scope["method"]
         answer = _Answer(scope, send)
+        if method == HEAD:
+            # Everything within answers the GET (RFC 9110, 9.3.2): same handler, same guards, same audit event.
+            scope["method"] = GET
         try:
             await self._app(scope, receive, answer.send)
         finally:
-            self._record(scope, answer.status, time.perf_counter() - begun)
+            self._record(scope, method, answer.status, time.perf_counter() - begun)
 
-    def _record(self, scope: Scope, status: int, duration_s: float) -> None:
+    def _record(self, scope: Scope, method: str, status: int, duration_s: float) -> None:
         route = scope.get("path_template") or UNMATCHED
         resolved = resolved_of(scope)
         strategy = resolved.placement.strategy.value if resolved else NO_STRATEGY
-        method: str = scope.get("method", "")  # type: ignore[assignment]  # a method of any name may come
         self._metrics.observe(
             method=method, route=route, status=status, strategy=strategy, duration_s=duration_s
         )
@@ -89,22 +95,22 @@ class Envelope:
 
 
 class _Answer:
-    """One answer on its way out: adds headers, and leaves out a body that the caller has already."""
+    """One answer on its way out: adds headers, and leaves out a body that is not asked for or known already."""
 
-    __slots__ = ("_if_none_match", "_is_unchanged", "_scope", "_send", "status")
+    __slots__ = ("_if_none_match", "_is_bodiless", "_scope", "_send", "status")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
         self._send = send
         self._if_none_match = header(scope, b"if-none-match") if _reads(scope) else None
-        self._is_unchanged = False
+        self._is_bodiless = scope.get("method") == HEAD
         self.status = SERVER_ERROR
 
     async def send(self, message: Message) -> None:
         """Send the message on."""
         if message["type"] == "http.response.start":
             await self._send(self._started(message))
-        elif not self._is_unchanged:
+        elif not self._is_bodiless:
             await self._send(message)
         elif message["type"] == "http.response.body" and not message.get("more_body"):
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -114,10 +120,11 @@ class _Answer:
         self.status = message["status"]
         if self._if_none_match is not None and self.status == OK:
             etag = next((value for name, value in headers if name.lower() == b"etag"), b"")
-            self._is_unchanged = bool(etag) and is_known(self._if_none_match, etag.decode())
-        if self._is_unchanged:
-            self.status = NOT_MODIFIED
-            headers = [h for h in headers if h[0].lower() not in OF_THE_BODY]
+            if etag and is_known(self._if_none_match, etag.decode()):
+                self._is_bodiless = True
+                self.status = NOT_MODIFIED
+                headers = [h for h in headers if h[0].lower() not in OF_THE_BODY]
+        headers = [(name, _with_head(value) if name == ALLOW else value) for name, value in headers]
         return cast("Message", {**message, "status": self.status, "headers": headers})
 
 
@@ -128,7 +135,13 @@ def _forwarded_scheme(scope: Scope) -> str:
 
 
 def _reads(scope: Scope) -> bool:
-    return scope.get("method") in {"GET", "HEAD"}
+    return scope.get("method") in {GET, HEAD}
+
+
+def _with_head(allowed: bytes) -> bytes:
+    """Return the methods of a route, with HEAD beside the GET that brings it."""
+    methods = allowed.decode().split(", ")
+    return ", ".join([HEAD, *methods] if GET in methods else methods).encode()
 
 
 def _request_id(scope: Scope) -> str:

@@ -100,6 +100,15 @@ async def test_logout_and_suspension_reach_every_process(served: Served, clinic:
     assert {answer.json()["code"] for answer in answers} == {"tenant_suspended"}
 
 
+async def test_head_over_the_wire_has_the_length_and_no_body(http: httpx.AsyncClient) -> None:
+    """A body after all would be read as the beginning of the next answer on the connection."""
+    got = await http.get("/docs")
+    for path, status in (("/docs", 200), ("/nope", 404), ("/docs", 200)):
+        head = await http.head(path)
+        assert (head.status_code, head.content) == (status, b"")
+    assert head.headers["content-length"] == str(len(got.content))
+
+
 async def patients_of(clinic: SignedUp, count: int) -> list[str]:
     person = {"given_names": "Luis", "family_name": "Rojas"}
     made = await asyncio.gather(*(clinic.post("/api/v1/patients", person) for _ in range(count)))

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 import structlog
-from litestar import Litestar, Response, get
+from litestar import Litestar, Response, get, post
 from litestar.params import FromPath
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +21,11 @@ from tenancy.errors import ServerUnavailableError
 @get("/api/v1/things/{number:int}")
 async def get_thing(number: FromPath[int]) -> Response[dict[str, int]]:
     return tagged({"number": number}, number)
+
+
+@post("/things")
+async def create_thing() -> None:
+    return None
 
 
 @get("/broken")
@@ -41,7 +46,7 @@ def metrics() -> RequestMetrics:
 @pytest.fixture
 def client(metrics: RequestMetrics) -> httpx.AsyncClient:
     app = Litestar(
-        [get_thing, get_broken, get_unavailable],
+        [get_thing, create_thing, get_broken, get_unavailable],
         exception_handlers={Exception: ErrorAnswers("es")},
         after_exception=[note_unexpected],
         openapi_config=None,
@@ -102,6 +107,36 @@ async def test_a_known_version_is_not_sent_again(
 
 async def test_if_none_match_does_not_touch_errors(client: httpx.AsyncClient) -> None:
     assert (await client.get("/nope", headers={"If-None-Match": "*"})).status_code == 404
+
+
+async def test_head_answers_as_get_without_a_body(
+    client: httpx.AsyncClient, metrics: RequestMetrics
+) -> None:
+    for path in ("/api/v1/things/3", "/nope", "/broken"):
+        request_id = {"X-Request-ID": "same"}
+        got, head = [await client.request(m, path, headers=request_id) for m in ("GET", "HEAD")]
+        assert (head.status_code, head.headers) == (got.status_code, got.headers), path
+        assert head.headers["content-length"] == str(len(got.content)), path
+        assert head.content == b"", path
+    assert 'method="HEAD"' in metrics.exposition().decode()
+
+
+async def test_head_of_a_known_version_is_304(client: httpx.AsyncClient) -> None:
+    answer = await client.head("/api/v1/things/3", headers={"If-None-Match": '"3"'})
+    assert answer.status_code == 304
+    assert "content-length" not in answer.headers
+
+
+async def test_allowed_methods_name_head_beside_get(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/api/v1/things/3")
+    assert answer.status_code == 405
+    assert {"GET", "HEAD"} <= set(answer.headers["allow"].split(", "))
+
+
+async def test_head_is_no_way_to_a_route_without_get(client: httpx.AsyncClient) -> None:
+    answer = await client.head("/things")
+    assert answer.status_code == 405
+    assert "HEAD" not in answer.headers["allow"]
 
 
 async def test_metrics_name_routes_and_no_values(
