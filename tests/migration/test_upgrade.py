@@ -16,7 +16,13 @@ from clinics import Clinic, ClinicMaker
 from tenancy import migrations
 from tenancy.credentials import DatabaseRole
 from tenancy.fleet import HomeMigration
-from tenancy.migrations import TENANT_TREE, NewerRevisionError, current_revision
+from tenancy.migrations import (
+    REGISTRY_TREE,
+    TENANT_TREE,
+    NewerRevisionError,
+    current_revision,
+    head_revision,
+)
 from tenancy.runtime import Tenancy
 from tenancy.tenant import Home, StrategyName
 
@@ -141,3 +147,32 @@ async def test_data_of_a_newer_release_are_refused_and_left_alone(
     with pytest.raises(NewerRevisionError, match="0002"):
         await prepare_server(older, postgres)
     assert await revision(tenancy, homes[StrategyName.ROW]) == "0002"
+
+
+async def test_registry_of_the_first_release_is_brought_on(
+    older: Settings, postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tmp_path / "alembic"
+    shutil.copytree(migrations.migrations_directory(), first)
+    for file in (first / "registry" / "versions").glob("*.py"):
+        if not file.name.startswith("0001"):
+            file.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "migrations_directory", lambda: first)
+        forget_rendered()
+        await prepare_server(older, postgres)
+        assert await registry_revision(older, postgres) == "0001"
+    forget_rendered()
+    await prepare_server(older, postgres)
+    assert await registry_revision(older, postgres) == head_revision(REGISTRY_TREE) != "0001"
+
+
+async def registry_revision(older: Settings, postgres: PostgresServer) -> str | None:
+    async with Tenancy(tenancy_options(older, postgres.address)) as tenancy:
+        connection = await tenancy.pools.connect(
+            "main", older.registry_database, DatabaseRole.MIGRATOR
+        )
+        try:
+            return await current_revision(connection, REGISTRY_TREE, "registry")
+        finally:
+            await connection.close()

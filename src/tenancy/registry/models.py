@@ -111,6 +111,7 @@ class TenantRow(VersionedRow, RegistryBase):
     backup_schedule: Mapped[str | None]
     listed_in_suggestions: Mapped[bool] = mapped_column(server_default=text("true"))
     legacy_id: Mapped[str | None]
+    status_before_suspension: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("slug"),
@@ -272,3 +273,22 @@ class RateLimitRow(RegistryBase):
     bucket: Mapped[bytes] = mapped_column(primary_key=True)
     window_start: Mapped[datetime] = mapped_column(primary_key=True, index=True)
     count: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class IdempotencyRecordRow(RegistryBase):
+    """The answer that a POST to the platform under an `Idempotency-Key` got; `status_code` is null while it is made."""
+
+    __tablename__ = "idempotency_record"
+
+    caller_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    method: Mapped[str]
+    path: Mapped[str]
+    fingerprint: Mapped[bytes]
+    attempt: Mapped[UUID]
+    held_until: Mapped[datetime]
+    status_code: Mapped[int | None]
+    response_headers: Mapped[dict[str, Any] | None]
+    response_body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)

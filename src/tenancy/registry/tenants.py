@@ -56,9 +56,11 @@ _HOSTNAMES = (
     .scalar_subquery()
 )
 
+_NOT_TOLD = frozenset({"plan_id", "status_before_suspension"})
+
 _TENANTS = (
     select(
-        *(c for c in TenantRow.__table__.columns if c.name != "plan_id"),
+        *(c for c in TenantRow.__table__.columns if c.name not in _NOT_TOLD),
         PlanRow.code.label("plan"),
         _HOSTNAMES.label("hostnames"),
         DatabaseServerRow.name.label("server"),
