@@ -167,11 +167,9 @@ class Platform:
     async def resume(
         self, tenant_id: UUID, *, actor: PlatformActor, version: int | None = None
     ) -> TenantRecord:
-        """Let a suspended clinic work again; raise `InvalidTenantStatusError` if it is not suspended."""
-        suspended = frozenset({TenantStatus.SUSPENDED})
-        return await self._change_status(
-            tenant_id, TenantStatus.ACTIVE, suspended, version=version, actor=actor
-        )
+        """Let a suspended clinic work again as before; raise `InvalidTenantStatusError` if it is not suspended."""
+        await self._store.statuses.resume(tenant_id, version=version, actor=actor)
+        return await self._of_new_status(tenant_id)
 
     async def archive(
         self, tenant_id: UUID, *, actor: PlatformActor, version: int | None = None
@@ -191,9 +189,13 @@ class Platform:
         version: int | None,
         actor: PlatformActor,
     ) -> TenantRecord:
-        record = await self._store.tenants.change_status(
+        await self._store.statuses.change(
             tenant_id, to=to, allowed=allowed, version=version, actor=actor
         )
+        return await self._of_new_status(tenant_id)
+
+    async def _of_new_status(self, tenant_id: UUID) -> TenantRecord:
+        record = await self.tenant(tenant_id)
         # The other processes are told by the registry; this one knows it before its answer is sent.
         self._directory.forget(record.id)
         return record

@@ -178,6 +178,30 @@ async def test_suspended_clinic_is_read_only_until_it_is_resumed(
     assert (await clinic.post("/api/v1/specialties", json=specialty)).status_code == 201
 
 
+@pytest.mark.parametrize("status", ["trial", "active", "past_due"])
+async def test_resumed_clinic_is_what_it_was_before_its_suspension(
+    operator: OperatorClient, make_clinic: Callable[..., Awaitable[Clinic]], administrator: Any,
+    tenancy: Tenancy, status: str,
+) -> None:  # fmt: skip
+    clinic, other = await make_clinic(StrategyName.ROW), await make_clinic(StrategyName.ROW)
+    registry = await administrator(tenancy.options.registry_database)
+    await registry.execute(
+        "UPDATE registry.tenant SET status = $1 WHERE id = $2", status, clinic.tenant_id
+    )
+    await registry.close()
+    path, before = (
+        f"{TENANTS}/{clinic.tenant_id}",
+        (await operator.get(f"{TENANTS}/{other.tenant_id}")).json(),
+    )
+    for version in (1, 3):
+        tag = {"If-Match": f'"{version}"'}
+        assert (await operator.post(f"{path}/suspend", headers=tag)).status_code == 200
+        tag = {"If-Match": f'"{version + 1}"'}
+        resumed = await operator.post(f"{path}/resume", headers=tag)
+        assert (resumed.status_code, resumed.json()["status"]) == (200, status)
+    assert (await operator.get(f"{TENANTS}/{other.tenant_id}")).json() == before
+
+
 async def test_archived_clinic_is_gone_but_for_operators(
     operator: OperatorClient, make_clinic: Callable[..., Awaitable[Clinic]]
 ) -> None:

@@ -22,7 +22,7 @@ from tenancy.registry.errors import (
     SlugTakenError,
     StaleTenantError,
 )
-from tenancy.registry.records import SYSTEM, ServerRecord, TenantRecord
+from tenancy.registry.records import SYSTEM, ServerRecord
 from tenancy.registry.store import RegistryStore
 from tenancy.runtime import Tenancy
 from tenancy.tenant import Home, StrategyName, TenantStatus
@@ -206,8 +206,8 @@ async def test_status_changes_only_from_where_it_may(
     made = await make_tenant(store, server)
     active = frozenset({TenantStatus.ACTIVE})
 
-    async def suspend() -> TenantRecord:
-        return await store.tenants.change_status(
+    async def suspend() -> None:
+        await store.statuses.change(
             made.id, to=TenantStatus.SUSPENDED, allowed=active, version=None, actor=SYSTEM
         )
 

@@ -161,7 +161,7 @@ def test_suspended_clinic_can_be_resumed_once(data_dir):
     names = ["--name", "Clinic asleep", "--slug", "asleep", "--admin-email", "a@asleep.example"]
     answer_of(data_dir, "tenants", "create", *names)
     assert answer_of(data_dir, "tenants", "suspend", "asleep")["status"] == "suspended"
-    assert answer_of(data_dir, "tenants", "resume", "asleep")["status"] == "active"
+    assert answer_of(data_dir, "tenants", "resume", "asleep")["status"] == "trial"
     again = run(data_dir, "tenants", "resume", "asleep")
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr == "clinic: The clinic's present status does not allow this.\n"

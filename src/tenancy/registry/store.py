@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tenancy.registry.operators import OperatorRecords
 from tenancy.registry.servers import PlanRecords, ServerRecords
+from tenancy.registry.statuses import StatusRecords
 from tenancy.registry.steps import ProvisioningRecords
 from tenancy.registry.tenants import TenantRecords
 from tenancy.tenant import Server
@@ -15,6 +16,7 @@ class RegistryStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.tenants = TenantRecords(engine)
+        self.statuses = StatusRecords(engine)
         self.servers = ServerRecords(engine)
         self.plans = PlanRecords(engine)
         self.operators = OperatorRecords(engine)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tenancy.errors import UnknownTenantError
 from tenancy.registry.audit import record_platform_event
-from tenancy.registry.errors import InvalidTenantStatusError, StaleTenantError
+from tenancy.registry.errors import StaleTenantError
 from tenancy.registry.models import (
     DatabaseServerRow,
     PlacementRow,
@@ -167,41 +167,6 @@ class TenantRecords:
             await record_platform_event(connection, actor, event)
         return await self._existing(tenant_id)
 
-    async def change_status(
-        self,
-        tenant_id: UUID,
-        *,
-        to: TenantStatus,
-        allowed: frozenset[TenantStatus],
-        version: int | None,
-        actor: PlatformActor,
-    ) -> TenantRecord:
-        """Set the status of a tenant whose present one is in `allowed`.
-
-        Raises `UnknownTenantError`, `StaleTenantError`, `InvalidTenantStatusError`.
-        """
-        async with self._engine.begin() as connection:
-            before, current = await self._locked(connection, tenant_id)
-            if version is not None and version != current:
-                raise StaleTenantError(current)
-            if before not in allowed:
-                raise InvalidTenantStatusError
-            await self._update(
-                connection,
-                tenant_id,
-                current,
-                {"status": to.value, "status_changed_at": func.now()},
-            )
-            event = PlatformEvent(
-                action=f"status.{to.value}",
-                entity_type="tenant",
-                entity_id=tenant_id,
-                tenant_id=TenantId(tenant_id),
-                details={"from": before.value},
-            )
-            await record_platform_event(connection, actor, event)
-        return await self._existing(tenant_id)
-
     async def place(self, placement: Placement) -> None:
         """Note a newer home of a tenant; an older epoch than the known one changes nothing."""
         server = select(DatabaseServerRow.id).where(DatabaseServerRow.name == placement.home.server)
@@ -235,18 +200,13 @@ class TenantRecords:
         return record
 
     @staticmethod
-    async def _locked(connection: AsyncConnection, tenant_id: UUID) -> tuple[TenantStatus, int]:
-        """Lock the tenant's row against other changes and return its status and version."""
-        row = (
-            await connection.execute(
-                select(TenantRow.status, TenantRow.version)
-                .where(TenantRow.id == tenant_id)
-                .with_for_update(key_share=True)
-            )
-        ).one_or_none()
-        if row is None:
+    async def _version_of(connection: AsyncConnection, tenant_id: UUID) -> int:
+        version = await connection.scalar(
+            select(TenantRow.version).where(TenantRow.id == tenant_id)
+        )
+        if version is None:
             raise UnknownTenantError
-        return TenantStatus(row.status), row.version
+        return version
 
     async def _update(
         self, connection: AsyncConnection, tenant_id: UUID, version: int, values: Mapping[str, Any]
@@ -257,8 +217,7 @@ class TenantRecords:
             .values(**values, updated_at=func.now(), version=TenantRow.version + 1)
         )
         if changed.rowcount == 0:
-            _, current = await self._locked(connection, tenant_id)
-            raise StaleTenantError(current)
+            raise StaleTenantError(await self._version_of(connection, tenant_id))
 
 
 def _record(row: Any) -> TenantRecord:
