@@ -103,9 +103,8 @@ async def test_logout_and_suspension_reach_every_process(served: Served, clinic:
 async def test_head_over_the_wire_has_the_length_and_no_body(http: httpx.AsyncClient) -> None:
     """A body after all would be read as the beginning of the next answer on the connection."""
     got = await http.get("/docs")
-    for path, status in (("/docs", 200), ("/nope", 404), ("/docs", 200)):
-        head = await http.head(path)
-        assert (head.status_code, head.content) == (status, b"")
+    for path in ("/docs", "/nope", "/docs"):
+        assert (head := await http.head(path)).content == b""
     assert head.headers["content-length"] == str(len(got.content))
 
 
