@@ -31,6 +31,7 @@ from auth.password_policy import PasswordPolicy
 from auth.passwords import PasswordHasher
 from auth.rate_limits import RateLimitedError
 from auth.tokens import SigningKey, TokenIssuer
+from controllers.fingerprints import RequestFingerprints
 from controllers.health import OPEN
 from controllers.strictness import RefuseUnknownParameters, declared_parameters
 from tenancy.platform import PlatformOptions, make_platform
@@ -104,9 +105,8 @@ def make_tenancy(settings: Settings) -> Tenancy:
 
 def make_token_issuer(settings: Settings) -> TokenIssuer:
     """Return the issuer that signs with the secret key and still verifies what the previous ones signed."""
-    secrets = (settings.secret_key, *settings.previous_secret_keys)
     return TokenIssuer(
-        tuple(SigningKey(_kid(secret), secret) for secret in secrets),
+        tuple(SigningKey(_kid(secret), secret) for secret in _secrets(settings)),
         issuer=ISSUER,
         access_ttl_s=settings.access_token_minutes * SECONDS_PER_MINUTE,
         refresh_ttl_s=settings.refresh_token_days * SECONDS_PER_DAY,
@@ -140,6 +140,11 @@ def normal_base_domains(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in names if name is not None)
 
 
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """Return the secret key and those that it replaced."""
+    return (settings.secret_key, *settings.previous_secret_keys)
+
+
 def _kid(secret: str) -> str:
     """Return a name for a key that tells keys apart and nothing about them."""
     return hashlib.sha256(f"kid:{secret}".encode()).hexdigest()[:KID_LENGTH]
@@ -152,6 +157,7 @@ def _process_dependencies(
     shared: dict[str, Any] = {
         "tokens": tokens,
         "password_hasher": hasher,
+        "fingerprints": RequestFingerprints(_secrets(settings)),
         "platform": make_platform(tenancy, platform_options(settings)),
         "rate_limiter": SharedRateLimiter(tenancy.store.engine, RateLimitedError),
         "readiness": PostgresReadiness(

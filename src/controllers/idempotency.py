@@ -1,6 +1,5 @@
 """`Idempotency-Key` on POST (draft-ietf-httpapi-idempotency-key-header): one key, one effect, one answer."""
 
-import hashlib
 import inspect
 import re
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from litestar.serialization import get_serializer
 from litestar.utils import get_enum_string_value
 
 from controllers.errors import InvalidIdempotencyKeyError
+from controllers.fingerprints import RequestFingerprints
 from domain.actor import Actor
 from domain.operations.idempotency import (
     KeyedRequest,
@@ -39,6 +39,11 @@ ADDED: Final = (
     ("request", Request[Any, Any, Any], inspect.Parameter.empty),
     ("db_session", NamedDependency[SkipValidation[TenantSession]], inspect.Parameter.empty),
     ("actor", NamedDependency[SkipValidation[Actor]], inspect.Parameter.empty),
+    (
+        "fingerprints",
+        NamedDependency[SkipValidation[RequestFingerprints]],
+        inspect.Parameter.empty,
+    ),
     ("idempotency_key", IdempotencyKey, None),
 )
 
@@ -62,7 +67,7 @@ def idempotent(handler: HandlerT) -> HandlerT:
         if key is None or actor.user_id is None:
             return await handler(*args, **wanted)
         session, request = frame["db_session"], frame["request"]
-        keyed_request = await _recognised(request, actor, key)
+        keyed_request = await _recognised(request, actor, key, frame["fingerprints"])
         stored = await reserve_key(session, keyed_request)
         if stored is not None:
             return _response(stored, REPLAYED)
@@ -89,7 +94,9 @@ def _declare(keyed: Callable[..., Any], signature: inspect.Signature) -> None:
     }
 
 
-async def _recognised(request: Request[Any, Any, Any], actor: Actor, key: str) -> KeyedRequest:
+async def _recognised(
+    request: Request[Any, Any, Any], actor: Actor, key: str, fingerprints: RequestFingerprints
+) -> KeyedRequest:
     if not KEY.fullmatch(key):
         raise InvalidIdempotencyKeyError
     assert actor.user_id is not None
@@ -98,7 +105,9 @@ async def _recognised(request: Request[Any, Any, Any], actor: Actor, key: str) -
         key=key,
         method=request.method,
         path=request.scope["path"],
-        body_sha256=hashlib.sha256(await request.body()).digest(),
+        fingerprints=fingerprints.of(
+            key.encode(), request.scope["query_string"], await request.body()
+        ),
     )
 
 

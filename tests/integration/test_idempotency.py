@@ -1,11 +1,13 @@
 """One key, one effect, one answer: also in parallel, and never across clinics or users."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
 import pytest
+from msgspec import structs
 from sqlalchemy import func, select, update
 
 from app.factory import create_app
@@ -103,6 +105,32 @@ async def test_the_same_key_for_something_else_is_422(
     answer = await caller.post(key, body, path)
     assert answer.status_code == 422
     assert answer.json()["code"] == "idempotency_key_reused"
+
+
+async def test_a_repeat_is_recognised_after_the_secret_changed(
+    frame: httpx.AsyncClient, settings: Settings, tenancy: Tenancy, clinic_a: Clinic
+) -> None:
+    key, body = fresh(), {"kind": fresh()}
+    assert (await Caller(frame, clinic_a).post(key, body)).status_code == 201
+    rotated = structs.replace(
+        settings, secret_key=fresh() * 2, previous_secret_keys=(settings.secret_key,)
+    )
+    transport = httpx.ASGITransport(app=create_app(rotated, tenancy, [StandIns]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as later:
+        again = await Caller(later, clinic_a).post(key, body)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+
+
+async def test_what_is_kept_of_a_body_is_no_plain_hash(
+    caller: Caller, tenancy: Tenancy, clinic_a: Clinic
+) -> None:
+    key, kind = fresh(), fresh()
+    answer = await caller.post(key, {"kind": kind})
+    async with tenancy.session(clinic_a.tenant_id, Mode.READ) as session:
+        statement = select(IdempotencyRecord.body_sha256).where(IdempotencyRecord.key == key)
+        kept = await session.scalar(statement)
+    assert kept is not None
+    assert kept != hashlib.sha256(answer.request.content).digest()
 
 
 async def test_a_failed_request_leaves_the_key_free(caller: Caller) -> None:

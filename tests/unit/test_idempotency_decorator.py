@@ -11,6 +11,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, JSONBody, SkipValidation
 
 from app.problem_documents import ErrorAnswers
+from controllers.fingerprints import RequestFingerprints
 from controllers.idempotency import KEY, idempotent
 from domain.actor import Actor
 
@@ -38,11 +39,15 @@ def client_of(actor: Actor) -> httpx.AsyncClient:
     def provide_session() -> Any:
         return None
 
+    def provide_fingerprints() -> Any:
+        return RequestFingerprints(("secret",))
+
     app = Litestar(
         [echo, who],
         dependencies={
             "actor": Provide(provide_actor, sync_to_thread=False),
             "db_session": Provide(provide_session, sync_to_thread=False),
+            "fingerprints": Provide(provide_fingerprints, sync_to_thread=False),
         },
         exception_handlers={Exception: ErrorAnswers("es")},
         openapi_config=None,

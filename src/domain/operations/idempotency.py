@@ -17,13 +17,17 @@ LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 class KeyedRequest(Struct, frozen=True, kw_only=True):
-    """What a request under an idempotency key is recognised by."""
+    """What a request under an idempotency key is recognised by.
+
+    `fingerprints` are keyed hashes of its content: the one that is kept, then those that were kept before the
+    key changed.
+    """
 
     user_id: UUID
     key: str
     method: str
     path: str
-    body_sha256: bytes
+    fingerprints: tuple[bytes, ...]
 
 
 class StoredResponse(Struct, frozen=True, kw_only=True):
@@ -48,7 +52,7 @@ async def reserve_key(session: TenantSession, request: KeyedRequest) -> StoredRe
                     request.key,
                     request.method,
                     request.path,
-                    request.body_sha256,
+                    request.fingerprints[0],
                     RECORD_KEPT,
                 )
             )
@@ -73,11 +77,8 @@ async def _answer(session: TenantSession, request: KeyedRequest) -> StoredRespon
     row: Any = (await session.execute(statement)).one_or_none()
     if row is None or row.status_code is None:
         raise IdempotencyInProgressError
-    if (row.method, row.path, row.body_sha256) != (
-        request.method,
-        request.path,
-        request.body_sha256,
-    ):
+    is_same = (row.method, row.path) == (request.method, request.path)
+    if not is_same or row.body_sha256 not in request.fingerprints:
         raise IdempotencyKeyReusedError
     return StoredResponse(
         status_code=row.status_code,

@@ -55,7 +55,7 @@ class AuditEvent(TenantBase):
 class IdempotencyRecord(TenantBase):
     """The answer that a POST under an `Idempotency-Key` got; `status_code` is null while it is made.
 
-    No foreign key: a key may also be a service's, which is known to the registry alone.
+    `body_sha256` is keyed (HMAC-SHA-256): a body may hold a password. No foreign key: a key may also be a service's, which is known to the registry alone.
     """
 
     __tablename__ = "idempotency_record"
