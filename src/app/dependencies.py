@@ -14,8 +14,9 @@ from litestar.routes import HTTPRoute
 
 from app.request_state import REQUEST_ID, client_address
 from app.resolution import Directory
-from app.tenant_middleware import NO_TENANT, SESSION_MODE, resolved_tenant
+from app.tenant_middleware import resolved_tenant
 from auth.principal import Principal
+from auth.route_options import NO_TENANT, SESSION_MODE
 from domain.actor import Actor, Role
 from domain.clinic import ClinicProfile
 from tenancy.modes import Login, Mode

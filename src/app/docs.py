@@ -15,7 +15,7 @@ from litestar.types.callable_types import OperationIDCreator
 
 from app.docs_page import problems_page, reference_page
 from app.messages import Language, preferred_language
-from app.tenant_middleware import PUBLIC
+from auth.route_options import PUBLIC
 from controllers.health import OPEN
 from controllers.responses import PROBLEM_MEDIA_TYPE, Problem
 from controllers.strictness import STRICT_PREFIX

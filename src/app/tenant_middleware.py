@@ -21,14 +21,10 @@ from app.resolution import (
     named_candidate,
     resolve,
 )
+from auth.route_options import NO_TENANT, PUBLIC, SESSION_MODE, TENANT_IN_BODY, WHILE_SUSPENDED
 from tenancy.modes import Mode
 from tenancy.tenant import ResolvedTenant, TenantStatus
 
-PUBLIC: Final = "public"
-NO_TENANT: Final = "no_tenant"
-IN_BODY: Final = "tenant_in_body"
-SESSION_MODE: Final = "session_mode"
-WHILE_SUSPENDED: Final = "while_suspended"
 NAMING_HEADERS: Final = (b"x-tenant-id", b"x-organization-id")
 SUBSCRIPTION_HEADER: Final = "X-Subscription-Status"
 
@@ -55,7 +51,7 @@ class ResolveTenant(ASGIMiddleware):
             _admit(resolved, scope)
             if resolved.tenant.status is TenantStatus.PAST_DUE:
                 send = _with_subscription_status(send)
-        elif not options.get(IN_BODY):
+        elif not options.get(TENANT_IN_BODY):
             raise TenantNotResolvedError
         await next_app(scope, receive, send)
 
@@ -74,7 +70,7 @@ async def resolved_tenant(
 ) -> ResolvedTenant:
     """Return the request's clinic, which a login's body may name; raise as the middleware does."""
     before = resolved_of(request.scope)
-    if not request.scope["route_handler"].opt.get(IN_BODY):
+    if not request.scope["route_handler"].opt.get(TENANT_IN_BODY):
         if before is None:
             raise TenantNotResolvedError
         return before

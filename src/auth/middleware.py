@@ -7,12 +7,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from auth.errors import InvalidTokenError, MissingTokenError, PasswordChangeRequiredError
 from auth.principal import Principal
+from auth.route_options import BEFORE_PASSWORD_CHANGE, NO_TENANT, PUBLIC
 from auth.tokens import Audience, TokenIssuer
-
-PUBLIC_KEY = "public"
-PLATFORM_KEY = "no_tenant"
-BEFORE_PASSWORD_CHANGE_KEY = "before_password_change"  # noqa: S105  # the name of an option, not a secret
-"""Options of handlers (`opt`): open to all; for operators; open to users who must change their password."""
 
 _AUTHORIZATION = b"authorization"
 
@@ -33,7 +29,7 @@ class Authenticate(ASGIMiddleware):
     On public routes nothing is read and nothing is set.
     """
 
-    exclude_opt_key = PUBLIC_KEY
+    exclude_opt_key = PUBLIC
 
     def __init__(self, tokens: TokenIssuer, service_tokens: ServiceTokens | None = None) -> None:
         self._tokens = tokens
@@ -43,7 +39,7 @@ class Authenticate(ASGIMiddleware):
         """Authenticate the caller, then go on; raise `AuthError` otherwise."""
         token = bearer_token(scope)
         options = scope["route_handler"].opt
-        audience = Audience.PLATFORM if options.get(PLATFORM_KEY) else Audience.CLINIC
+        audience = Audience.PLATFORM if options.get(NO_TENANT) else Audience.CLINIC
         services = self._service_tokens
         if services is not None and audience is Audience.CLINIC and services.recognises(token):
             principal = await services.verify(token)
@@ -52,7 +48,7 @@ class Authenticate(ASGIMiddleware):
             claims = self._tokens.verify(token, audience)
             principal = claims.principal()
             scope["auth"] = claims
-        if principal.must_change_password and not options.get(BEFORE_PASSWORD_CHANGE_KEY):
+        if principal.must_change_password and not options.get(BEFORE_PASSWORD_CHANGE):
             raise PasswordChangeRequiredError
         scope["user"] = principal
         await next_app(scope, receive, send)

@@ -11,12 +11,18 @@ from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 from msgspec import Struct, structs
 
 from auth.guards import users_only
-from auth.middleware import BEFORE_PASSWORD_CHANGE_KEY
 from auth.passwords import PasswordHasher
 from auth.principal import Principal
 from auth.rate_limits import RateLimiter
 from auth.tokens import AccessClaims, TokenIssuer
-from controllers.modes import PUBLIC, READ, TENANT_IN_BODY, WHILE_SUSPENDED, WRITE
+from controllers.modes import (
+    BEFORE_PASSWORD_CHANGE,
+    PUBLIC,
+    READ,
+    TENANT_IN_BODY,
+    WHILE_SUSPENDED,
+    WRITE,
+)
 from controllers.paging import PAGE_LIMIT_DEFAULT, Cursor, Limit, page_request
 from controllers.refusals import refusal
 from controllers.responses import problems
@@ -40,7 +46,6 @@ from domain.identity.sessions import SessionService
 from domain.paging import Page
 from tenancy.session import TenantSession
 
-BEFORE_PASSWORD_CHANGE = {BEFORE_PASSWORD_CHANGE_KEY: True}
 NO_STORE = {"Cache-Control": "no-store"}
 
 UserRequest = Request[Principal, AccessClaims, State]

@@ -7,7 +7,6 @@ from litestar.status_codes import HTTP_200_OK
 
 from auth.guards import needs, users_only
 from controllers.auth import (
-    BEFORE_PASSWORD_CHANGE,
     LOGIN_DEPENDENCIES,
     NO_STORE,
     Address,
@@ -23,7 +22,14 @@ from controllers.auth import (
     device_of,
     session_of,
 )
-from controllers.modes import PUBLIC, READ, TENANT_IN_BODY, WHILE_SUSPENDED, WRITE
+from controllers.modes import (
+    BEFORE_PASSWORD_CHANGE,
+    PUBLIC,
+    READ,
+    TENANT_IN_BODY,
+    WHILE_SUSPENDED,
+    WRITE,
+)
 from controllers.paging import PAGE_LIMIT_DEFAULT, Cursor, Limit, page_request
 from controllers.refusals import refusal
 from controllers.responses import problems

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from auth.route_options import NAMES as OPTIONS
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -107,12 +109,21 @@ def no_session_level_set(_path: str, tree: ast.Module) -> Iterator[tuple[int, st
                     )
 
 
+def no_option_spelled_out(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if path == "auth/route_options.py":
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in OPTIONS:
+            yield node.lineno, "options of routes are spelled in auth/route_options.py alone"
+
+
 RULES: tuple[Rule, ...] = (
     no_commit_outside_tenancy,
     no_tenant_id_above_tenancy,
     no_engine_outside_tenancy,
     no_raw_sql_above_tenancy,
     no_session_level_set,
+    no_option_spelled_out,
 )
 
 

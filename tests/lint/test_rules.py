@@ -19,6 +19,7 @@ OFFENCES = [
     ("domain/x/service.py", "AsyncSession(engine)"),
     ("domain/x/service.py", "await session.execute(text('select 1'))"),
     ("tenancy/x.py", "await c.execute('SET search_path = a')"),
+    ("controllers/x.py", "opt = {'no_tenant': True}"),
     ("tenancy/x.py", "await c.execute(\"select 1; SET app.tenant_id = 'x'\")"),
 ]
 
