@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from auth.route_options import NAMES as OPTIONS
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+SQL_FOLDERS = ("src", "alembic", "config")
 
 
 class Finding(NamedTuple):
@@ -29,6 +31,16 @@ KEYS = {
 SESSION_SET = re.compile(
     r"(?:^|;)\s*SET\s+(?!LOCAL\b)(?!ROLE\b|CONSTRAINTS\b)[a-z_.]+\s*(?:=|TO)", re.IGNORECASE
 )
+SQL_COMMENT = r"--[^\n]*|/\*.*?\*/"
+SQL_LITERAL = r"'(?:[^']|'')*'"
+SQL_TOKEN = re.compile(f"{SQL_COMMENT}|{SQL_LITERAL}", re.DOTALL)
+STATEMENT_START = r"(?:\A|;|\$\w*\$|'|\b(?:BEGIN|THEN|ELSE|LOOP)\b)\s*"
+SQL_SESSION_SET = re.compile(
+    rf"{STATEMENT_START}\bSET\s+(?!LOCAL\b|CONSTRAINTS\b)\w"
+    r"|\bset_config\s*\((?:[^()]|\([^()]*\))*,\s*false\s*\)",
+    re.IGNORECASE,
+)
+OUTLIVES = "SET without LOCAL outlives the transaction on a pooled connection"
 
 
 def _calls(tree: ast.Module) -> Iterator[ast.Call]:
@@ -103,10 +115,19 @@ def no_session_level_set(_path: str, tree: ast.Module) -> Iterator[tuple[int, st
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for match in SESSION_SET.finditer(node.value):
                 if "app." in match.group() or "search_path" in match.group().lower():
-                    yield (
-                        node.lineno,
-                        "SET without LOCAL outlives the transaction on a pooled connection",
-                    )
+                    yield node.lineno, OUTLIVES
+
+
+def no_session_level_set_in_sql(source: str) -> Iterator[tuple[int, str]]:
+    """Attributes of functions, roles and databases and the SET of an UPDATE begin no statement: they may be."""
+    for match in SQL_SESSION_SET.finditer(SQL_TOKEN.sub(_without_comment, source)):
+        yield source.count("\n", 0, match.end()) + 1, OUTLIVES
+
+
+def _without_comment(token: re.Match[str]) -> str:
+    """Keep literals, which may be SQL to be run; of comments keep the length and the lines."""
+    text = token.group()
+    return text if text.startswith("'") else re.sub(r"[^\n]", " ", text)
 
 
 def no_option_spelled_out(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -132,9 +153,17 @@ def check(path: str, source: str, rules: tuple[Rule, ...] = RULES) -> list[Findi
     return [Finding(path, line, message) for rule in rules for line, message in rule(path, tree)]
 
 
+def check_sql(path: str, source: str) -> list[Finding]:
+    return [Finding(path, *found) for found in no_session_level_set_in_sql(source)]
+
+
 def check_all() -> list[Finding]:
     findings: list[Finding] = []
     for file in sorted(SOURCE.rglob("*.py")):
         path = file.relative_to(SOURCE).as_posix()
         findings.extend(check(path, file.read_text(encoding="utf-8")))
+    for folder in SQL_FOLDERS:
+        for file in sorted((ROOT / folder).rglob("*.sql")):
+            path = file.relative_to(ROOT).as_posix()
+            findings.extend(check_sql(path, file.read_text(encoding="utf-8")))
     return findings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lint.rules import check, check_all
+from lint.rules import SQL_FOLDERS, check, check_all, check_sql
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +29,56 @@ INNOCENT = [
     ("domain/x/service.py", "await session.flush()"),
     ("tenancy/x.py", "await c.execute('SET LOCAL search_path = a')"),
 ]
+
+
+SQL_OFFENCES = [
+    "SET search_path = pool;",
+    "CREATE TABLE a ();\n-- why\nset ROLE clinic_owner;",
+    "SELECT 1; SET SESSION lock_timeout = '5s';",
+    "DO $$ BEGIN SET app.tenant_id = 'x'; END $$;",
+    (
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $body$ BEGIN\n"
+        "  IF true THEN SET search_path TO a; END IF; END $body$;"
+    ),
+    "DO $$ BEGIN EXECUTE 'SET search_path = a'; END $$;",
+    "SELECT pg_catalog.set_config('search_path', format('%I', a), false);",
+    "/* SET LOCAL\n */ SET search_path = a;",
+]
+
+SQL_INNOCENT = [
+    "SET LOCAL search_path = pool; SET CONSTRAINTS ALL DEFERRED;",
+    "CREATE FUNCTION f() RETURNS boolean LANGUAGE plpgsql\n  SET lock_timeout = '5s' AS $$ BEGIN RETURN true; END $$;",
+    "ALTER ROLE clinic_app SET statement_timeout = '30s';",
+    "ALTER TABLE a ALTER COLUMN b SET DEFAULT 1;",
+    "UPDATE a\n  SET b = 1;",
+    "INSERT INTO a VALUES (1) ON CONFLICT DO UPDATE\n SET b = 2;",
+    "-- SET search_path = a;\nSELECT 1; -- it's said; SET search_path = a",
+    "SELECT pg_catalog.set_config('search_path', format('%I', a), true);",
+    "COMMENT ON TABLE a IS 'what is set; nothing';",
+]
+
+
+@pytest.mark.parametrize("source", SQL_OFFENCES)
+def test_session_level_set_is_found_in_sql(source: str) -> None:
+    found = check_sql("alembic/tenant/sql/x.sql", source)
+    assert len(found) == 1
+    assert "set" in source.splitlines()[found[0].line - 1].lower()
+
+
+@pytest.mark.parametrize("source", SQL_INNOCENT)
+def test_innocent_sql_passes(source: str) -> None:
+    assert check_sql("alembic/tenant/sql/x.sql", source) == []
+
+
+@pytest.mark.parametrize("folder", SQL_FOLDERS)
+def test_planted_set_is_found_in_every_folder_of_sql(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = tmp_path / folder / "deep" / "x.sql"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("SET search_path = a;")
+    monkeypatch.setattr("lint.rules.ROOT", tmp_path)
+    assert [finding.path for finding in check_all()] == [f"{folder}/deep/x.sql"]
 
 
 @pytest.mark.parametrize(("path", "source"), OFFENCES)
