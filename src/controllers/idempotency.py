@@ -2,25 +2,24 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
+from uuid import UUID
 
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 from litestar.serialization import get_serializer
 from litestar.utils import get_enum_string_value
+from msgspec import Struct
 
 from controllers.errors import InvalidIdempotencyKeyError
 from controllers.fingerprints import RequestFingerprints
+from controllers.operators import PlatformDependency
+from controllers.platform_answers import PlatformAnswers
 from domain.actor import Actor
-from domain.operations.idempotency import (
-    KeyedRequest,
-    StoredResponse,
-    reserve_key,
-    store_response,
-)
+from domain.operations.idempotency import ClinicAnswers, KeyedRequest, StoredResponse
 from tenancy.session import TenantSession
 
 KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -35,55 +34,112 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+REQUIRED: Final = inspect.Parameter.empty
+
 ADDED: Final = (
-    ("request", Request[Any, Any, Any], inspect.Parameter.empty),
-    ("db_session", NamedDependency[SkipValidation[TenantSession]], inspect.Parameter.empty),
-    ("actor", NamedDependency[SkipValidation[Actor]], inspect.Parameter.empty),
-    (
-        "fingerprints",
-        NamedDependency[SkipValidation[RequestFingerprints]],
-        inspect.Parameter.empty,
-    ),
+    ("request", Request[Any, Any, Any], REQUIRED),
+    ("actor", NamedDependency[SkipValidation[Actor]], REQUIRED),
+    ("fingerprints", NamedDependency[SkipValidation[RequestFingerprints]], REQUIRED),
     ("idempotency_key", IdempotencyKey, None),
 )
+"""What a key needs beside the handler's own parameters and the place where answers are kept."""
+
+NOBODY: Final = UUID(int=0)
+"""Whose keys those of visitors are: all visitors share them, as nothing tells one from another."""
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Awaitable[Any]])
+Content = Callable[[Any], Any]
+
+
+class Answers(Protocol):
+    """Where the answers under keys are kept."""
+
+    async def reserve(self, request: KeyedRequest) -> StoredResponse | None:
+        """Return None when the key is this request's to answer, else the answer it has already."""
+
+    async def store(self, request: KeyedRequest, response: StoredResponse) -> None:
+        """Keep the answer."""
+
+    async def release(self, request: KeyedRequest) -> None:
+        """Free the key: the request failed."""
+
+
+class _Place(Struct, frozen=True, kw_only=True):
+    """Where a handler's answers are kept: the dependency that leads there, and whose keys count there."""
+
+    name: str
+    kind: Any
+    answers: Callable[[Any], Answers]
+    nobody: UUID | None = None
+
+
+CLINIC: Final = _Place(
+    name="db_session", kind=NamedDependency[SkipValidation[TenantSession]], answers=ClinicAnswers
+)
+PLATFORM: Final = _Place(
+    name="platform", kind=PlatformDependency, answers=PlatformAnswers, nobody=NOBODY
+)
 
 
 def idempotent(handler: HandlerT) -> HandlerT:
-    """Make a writing handler honour `Idempotency-Key`; stands directly under the route decorator.
+    """Make a clinic's writing handler honour `Idempotency-Key`; stands directly under the route decorator.
 
     The key is reserved before the handler runs and its answer kept in the same transaction, so a
     parallel duplicate waits and then gets the same answer, and a failed request leaves the key free.
     """
+    return _keyed(handler, CLINIC, whole)
+
+
+def idempotent_on_platform(kept: Content) -> Callable[[HandlerT], HandlerT]:
+    """Make a handler of the platform honour `Idempotency-Key`; stands directly under the route decorator.
+
+    A parallel duplicate is refused while the first one works. `kept` returns what of the answer's content may
+    be kept for a repeat.
+    """
+    return lambda handler: _keyed(handler, PLATFORM, kept)
+
+
+def whole(content: Any) -> Any:
+    """Return the content as it is: there is no secret in it."""
+    return content
+
+
+def _keyed(handler: HandlerT, place: _Place, kept: Content) -> HandlerT:
     signature = inspect.signature(handler)
     own = set(signature.parameters)
 
     @wraps(handler)
     async def keyed(*args: Any, **kwargs: Any) -> Any:
-        frame = {name: kwargs[name] for name, _, _ in ADDED}
         wanted = {name: value for name, value in kwargs.items() if name in own}
-        key, actor = frame["idempotency_key"], frame["actor"]
-        if key is None or actor.user_id is None:
+        caller, key = kwargs["actor"].user_id or place.nobody, kwargs["idempotency_key"]
+        if key is None or caller is None:
             return await handler(*args, **wanted)
-        session, request = frame["db_session"], frame["request"]
-        keyed_request = await _recognised(request, actor, key, frame["fingerprints"])
-        stored = await reserve_key(session, keyed_request)
+        request = kwargs["request"]
+        keyed_request = await _recognised(request, caller, key, kwargs["fingerprints"])
+        answers = place.answers(kwargs[place.name])
+        stored = await answers.reserve(keyed_request)
         if stored is not None:
             return _response(stored, REPLAYED)
-        fresh = _stored(request, await handler(*args, **wanted))
-        await store_response(session, keyed_request, fresh)
+        try:
+            result = await handler(*args, **wanted)
+            fresh, to_keep = _stored(request, result, whole), _stored(request, result, kept)
+        except BaseException:
+            await answers.release(keyed_request)
+            raise
+        await answers.store(keyed_request, to_keep)
         return _response(fresh, {})
 
-    _declare(keyed, signature)
+    _declare(keyed, signature, [*ADDED, (place.name, place.kind, REQUIRED)])
     return keyed  # type: ignore[return-value]  # same handler to its caller, more parameters to Litestar
 
 
-def _declare(keyed: Callable[..., Any], signature: inspect.Signature) -> None:
+def _declare(
+    keyed: Callable[..., Any], signature: inspect.Signature, wanted: Sequence[tuple[str, Any, Any]]
+) -> None:
     """Let Litestar see the handler's own parameters and the ones that the key needs."""
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for name, kind, default in ADDED
+        for name, kind, default in wanted
         if name not in signature.parameters
     ]
     parameters = [*signature.parameters.values(), *added]
@@ -95,13 +151,12 @@ def _declare(keyed: Callable[..., Any], signature: inspect.Signature) -> None:
 
 
 async def _recognised(
-    request: Request[Any, Any, Any], actor: Actor, key: str, fingerprints: RequestFingerprints
+    request: Request[Any, Any, Any], caller: UUID, key: str, fingerprints: RequestFingerprints
 ) -> KeyedRequest:
     if not KEY.fullmatch(key):
         raise InvalidIdempotencyKeyError
-    assert actor.user_id is not None
     return KeyedRequest(
-        user_id=actor.user_id,
+        user_id=caller,
         key=key,
         method=request.method,
         path=request.scope["path"],
@@ -111,8 +166,8 @@ async def _recognised(
     )
 
 
-def _stored(request: Request[Any, Any, Any], result: Any) -> StoredResponse:
-    """Return the handler's result as it goes over the wire."""
+def _stored(request: Request[Any, Any, Any], result: Any, kept: Content) -> StoredResponse:
+    """Return the handler's result, as far as it is kept, as it goes over the wire."""
     route = request.route_handler
     response = result if isinstance(result, Response) else Response(result)
     media_type = get_enum_string_value(response.media_type or JSON)
@@ -120,7 +175,7 @@ def _stored(request: Request[Any, Any, Any], result: Any) -> StoredResponse:
         status_code=response.status_code or route.status_code,
         headers={**{k: str(v) for k, v in response.headers.items()}, "Content-Type": media_type},
         body=response.render(
-            response.content, media_type, get_serializer(route.resolve_type_encoders())
+            kept(response.content), media_type, get_serializer(route.resolve_type_encoders())
         ),
     )
 

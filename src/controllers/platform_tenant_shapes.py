@@ -1,10 +1,10 @@
 """The shapes in which operators see and write clinics."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from tenancy.platform import TenantRecord
 from tenancy.tenant import Placement, StrategyName, TenantStatus
@@ -98,7 +98,7 @@ class TenantOut(Struct, frozen=True, kw_only=True):
 
 
 class FirstAdminOut(Struct, frozen=True, kw_only=True):
-    """The first administrator; `temporary_password` is null when the caller chose the password."""
+    """The first administrator; `temporary_password` is null when the caller chose the password, and in repeats."""
 
     email: str
     temporary_password: str | None
@@ -127,3 +127,8 @@ def shown(record: TenantRecord) -> TenantOut:
     values["hostnames"] = list(record.hostnames)
     values["placement"] = None if record.placement is None else shown_placement(record.placement)
     return TenantOut(**values)
+
+
+def without_password(made: Any) -> Any:
+    """Return what was answered for a new clinic without the password that was made up: it is shown once and not kept."""
+    return structs.replace(made, admin=structs.replace(made.admin, temporary_password=None))

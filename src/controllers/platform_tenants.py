@@ -12,6 +12,7 @@ from auth.guards import needs
 from auth.passwords import PasswordHasher
 from controllers.clinic_set_up import admin_password, set_up_clinic
 from controllers.etag import IfMatch, required_version, tagged
+from controllers.idempotency import idempotent_on_platform, whole
 from controllers.modes import NO_TENANT
 from controllers.operators import OPERATOR, Operator, PlatformDependency
 from controllers.paging import PAGE_LIMIT_DEFAULT, Cursor, Limit
@@ -24,6 +25,7 @@ from controllers.platform_tenant_shapes import (
     TenantOut,
     shown,
     shown_placement,
+    without_password,
 )
 from controllers.responses import problems
 from domain.errors import NotFoundError
@@ -76,6 +78,7 @@ class PlatformTenantController(Controller):
         guards=[needs("tenants:write")],
         responses=problems(401, 403, 409, 422, 503),
     )
+    @idempotent_on_platform(kept=without_password)
     async def create_tenant(
         self,
         platform: PlatformDependency,
@@ -139,6 +142,7 @@ class PlatformTenantController(Controller):
         guards=[needs("tenants:write")],
         responses=problems(401, 403, 404, 409, 412, 428),
     )
+    @idempotent_on_platform(kept=whole)
     async def suspend(
         self,
         platform: PlatformDependency,
@@ -157,6 +161,7 @@ class PlatformTenantController(Controller):
         guards=[needs("tenants:write")],
         responses=problems(401, 403, 404, 409, 412, 428),
     )
+    @idempotent_on_platform(kept=whole)
     async def resume(
         self,
         platform: PlatformDependency,
@@ -175,6 +180,7 @@ class PlatformTenantController(Controller):
         guards=[needs("tenants:write")],
         responses=problems(401, 403, 404, 409, 412, 428),
     )
+    @idempotent_on_platform(kept=whole)
     async def archive(
         self,
         platform: PlatformDependency,

@@ -11,9 +11,10 @@ from msgspec import Struct
 from auth.guards import needs
 from auth.passwords import PasswordHasher
 from controllers.clinic_set_up import admin_password, set_up_clinic
+from controllers.idempotency import idempotent_on_platform
 from controllers.modes import NO_TENANT
 from controllers.operators import OPERATOR, Operator, PlatformDependency
-from controllers.platform_tenant_shapes import FirstAdminOut
+from controllers.platform_tenant_shapes import FirstAdminOut, without_password
 from controllers.responses import problems
 from tenancy.platform import NewTenant, SlugTakenError, SubdomainExistsError
 from tenancy.tenant import StrategyName
@@ -44,6 +45,7 @@ class SeedPlatformController(Controller):
         guards=[needs("tenants:write")],
         responses=problems(400, 401, 403, 409, 422, 503),
     )
+    @idempotent_on_platform(kept=without_password)
     async def create_company(
         self,
         platform: PlatformDependency,

@@ -13,6 +13,7 @@ from auth.passwords import PasswordHasher
 from auth.rate_limits import RateLimiter
 from controllers.auth import Address
 from controllers.clinic_set_up import admin_password, set_up_clinic
+from controllers.idempotency import idempotent_on_platform, whole
 from controllers.modes import NO_TENANT, PUBLIC
 from controllers.operators import PlatformDependency
 from controllers.platform_tenant_shapes import (
@@ -130,6 +131,7 @@ class TenantController(Controller):
         status_code=HTTP_201_CREATED,
         responses=problems(403, 409, 422, 429, 503),
     )
+    @idempotent_on_platform(kept=whole)
     async def sign_up(  # noqa: PLR0913, PLR0917  # dependencies
         self,
         request: Request[Any, Any, Any],

@@ -22,6 +22,7 @@ from tenancy.registry.errors import SignUpClosedError, SlugTakenError, Subdomain
 from tenancy.registry.hostnames import HOSTNAME_LENGTH_MAX, label_under, normalise_hostname
 from tenancy.registry.operators import LoginDetails, OperatorRecords
 from tenancy.registry.records import OperatorRecord, PlatformActor, TenantRecord
+from tenancy.registry.repeats import KeyHolder, RepeatRecords
 from tenancy.registry.requests import NewTenant, checked_fields, timezone_of
 from tenancy.registry.store import RegistryStore
 from tenancy.runtime import Tenancy
@@ -29,6 +30,7 @@ from tenancy.tenant import ResolvedTenant, StrategyName, Tenant, TenantStatus
 
 __all__ = [
     "VISITOR",
+    "KeyHolder",
     "LoginDetails",
     "NewTenant",
     "OperatorRecord",
@@ -36,6 +38,7 @@ __all__ = [
     "Platform",
     "PlatformActor",
     "PlatformOptions",
+    "RepeatRecords",
     "Seed",
     "SlugTakenError",
     "SubdomainExistsError",
@@ -89,6 +92,7 @@ class Platform:
         self._provisioner = provisioner
         self._options = options
         self.operators: OperatorRecords = store.operators
+        self.repeats: RepeatRecords = store.repeats
 
     async def validate(self, host: str) -> Validation:
         """Tell whether `host` (as in the Host header) is that of a clinic; suggest others if nobody has it."""

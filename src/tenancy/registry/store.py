@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tenancy.registry.operators import OperatorRecords
+from tenancy.registry.repeats import RepeatRecords
 from tenancy.registry.servers import PlanRecords, ServerRecords
 from tenancy.registry.statuses import StatusRecords
 from tenancy.registry.steps import ProvisioningRecords
@@ -17,6 +18,7 @@ class RegistryStore:
         self.engine = engine
         self.tenants = TenantRecords(engine)
         self.statuses = StatusRecords(engine)
+        self.repeats = RepeatRecords(engine)
         self.servers = ServerRecords(engine)
         self.plans = PlanRecords(engine)
         self.operators = OperatorRecords(engine)
