@@ -79,6 +79,9 @@ def test_data_outlives_a_restart_and_settings_fit_a_move(data_dir):
     with running_server(data_dir) as server:
         assert ask(server, "SELECT number FROM kept") == 7
         assert ask(server, "SHOW wal_level") == "logical"
+        assert int(ask(server, "SHOW max_replication_slots")) >= 32
+        assert int(ask(server, "SHOW max_wal_senders")) >= 32
+        assert ask(server, "SHOW max_slot_wal_keep_size") == "8GB"
         assert int(ask(server, "SHOW max_connections")) == 200
         assert ask(server, "SHOW listen_addresses") == ""
         assert ask(server, "SELECT lower('ÑANDÚ')") == "ñandú"

@@ -143,7 +143,7 @@ class SignedUp:
     """A clinic that signed up at a server, and its administrator: talks like `Clinic`."""
 
     def __init__(self, http: httpx.AsyncClient, slug: str) -> None:
-        self._http = http
+        self.http = http
         self.slug = slug
         self.host = f"{slug}.localhost"
         self.email = f"admin@{slug}.example"
@@ -158,9 +158,13 @@ class SignedUp:
             "admin_email": self.email,
             "password": self.password,
         }
-        made = await self._http.post("/api/tenants/signup", json=body)
+        made = await self.http.post("/api/tenants/signup", json=body)
         assert made.status_code == 201, made.text
         self.tenant_id = UUID(made.json()["tenant"]["id"])
+        return await self.enter()
+
+    async def enter(self) -> "SignedUp":
+        """Log in, and learn who and where we are."""
         login = await self.login()
         assert login.status_code == 200, login.text
         self.access = login.json()["access"]
@@ -170,7 +174,7 @@ class SignedUp:
         return self
 
     async def login(self, http: httpx.AsyncClient | None = None) -> httpx.Response:
-        return await (http or self._http).post(
+        return await (http or self.http).post(
             "/api/personnel/auth/login",
             headers={"Host": self.host},
             json={"username": self.email, "password": self.password},
@@ -182,7 +186,7 @@ class SignedUp:
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {**self.headers, **options.pop("headers", {})}
-        http = options.pop("http", self._http)
+        http = options.pop("http", self.http)
         answer: httpx.Response = await http.request(method, path, headers=headers, **options)
         return answer
 

@@ -18,8 +18,11 @@ NO_SPACE = "No space left on device"
 SETTINGS = {
     "wal_level": "logical",
     "max_connections": "200",
-    "max_wal_senders": "20",
-    "max_replication_slots": "20",
+    # A live move takes two of each, one for the copy and one for the way back; a backup takes senders too.
+    "max_wal_senders": "40",
+    "max_replication_slots": "40",
+    # An abandoned slot must not fill the disk: a move that loses its slot starts again.
+    "max_slot_wal_keep_size": "8GB",
     "max_locks_per_transaction": "512",
     "shared_buffers": "256MB",
     "timezone": "UTC",
