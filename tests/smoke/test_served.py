@@ -253,26 +253,6 @@ async def test_stop_ends_everything_and_loses_nothing() -> None:
             assert len(listed.json()["items"]) >= written
 
 
-async def test_without_postgresql_the_answer_is_503_and_the_end_is_in_order() -> None:
-    with throw_away_directory() as directory, serving(directory) as served:
-        clinic = await signed_up_at(served)
-        record = read_record(directory)
-        assert record is not None
-        os.kill(record.pid, signal.SIGKILL)
-        wait_until_gone(record.pid, Path(record.cluster))
-        async with httpx.AsyncClient(base_url=served.url, timeout=30) as http:
-            # Connections live on until they have noticed, and readiness is remembered for a moment.
-            deadline = time.monotonic() + ORPHANS_S_MAX
-            for path in ("/api/v1/branches", "/health/ready"):
-                while (answer := await clinic.get(path, http=http)).status_code == 200:
-                    assert time.monotonic() < deadline, path
-                    await asyncio.sleep(0.1)
-                assert (answer.status_code, answer.json()["code"]) == (503, "server_unavailable")
-                assert "retry-after" in answer.headers
-            assert (await http.get("/health/live")).status_code == 200
-        assert served.stop() in {0, 143}
-
-
 @linux_only
 async def test_next_start_after_a_kill_takes_over_what_still_runs() -> None:
     with throw_away_directory() as directory, serving(directory) as killed:

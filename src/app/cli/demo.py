@@ -15,6 +15,7 @@ from app.demo.introduction import what_to_try
 from app.demo.making import DemoTools, seed_demo
 from app.demo.making import Progress as SeedProgress
 from app.demo.report import DEMO_FILE_NAME, DemoReport, read_demo_file, write_demo_file
+from app.postgres import kept_running
 
 
 @click.command()
@@ -27,7 +28,8 @@ def demo(host: str | None, port: int | None, workers: int | None, data_dir: Path
         migrate_with_progress(settings, server)
         run_on(settings, server, check_and_tidy)
         report = run_on(settings, server, _seed)
-        run_workers(settings, lambda: click.echo(what_to_try(report)))
+        with kept_running(server):
+            run_workers(settings, lambda: click.echo(what_to_try(report)))
 
 
 async def _seed(workplace: Workplace) -> DemoReport:

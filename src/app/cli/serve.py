@@ -14,6 +14,7 @@ from app.cli.serving import (
     run_workers,
 )
 from app.cli.workplace import Workplace, run_on, running_server
+from app.postgres import kept_running
 
 
 @click.command()
@@ -25,7 +26,8 @@ def serve(host: str | None, port: int | None, workers: int | None, data_dir: Pat
     with running_server(settings) as server:
         migrate_with_progress(settings, server)
         run_on(settings, server, check_and_tidy)
-        run_workers(settings, lambda: remark(f"Ready at {local_url(settings)}"))
+        with kept_running(server):
+            run_workers(settings, lambda: remark(f"Ready at {local_url(settings)}"))
 
 
 async def check_and_tidy(workplace: Workplace) -> None:

@@ -11,6 +11,7 @@ from app.postgres.errors import (
 )
 from app.postgres.external import ExternalServer
 from app.postgres.server import MAIN_SERVER, PostgresServer
+from app.postgres.watch import kept_running
 from app.settings import Settings
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PostgresSpaceError",
     "PostgresUnavailableError",
     "PostgresVersionError",
+    "kept_running",
     "server_for",
 ]
 

@@ -150,15 +150,32 @@ class EmbeddedServer:
         if not self.owned:
             return
         try:
-            if record is not None and record.alive:
+            running = record and _running(record)
+            if running is not None:
                 account = server_account()
-                stop_postmaster(account, find_binaries(account), record)
+                stop_postmaster(account, find_binaries(account), running)
             remove_record(self.data_dir)
             if record is not None:
                 ground = Path(record.cluster).parent
                 remove_socket_directory(ground, Path(record.socket_directory))
         finally:
             self._lock.release()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether we own a server that runs no more, as after a kill -9; a recycled pid does not count."""
+        return self.owned and self._record is not None and not self._record.alive
+
+    def revive(self) -> None:
+        """Start the server that died again: it recovers what was committed, behind the same socket. Raises `PostgresError`."""
+        known = self._known()
+        cluster, sockets = Path(known.cluster), Path(known.socket_directory)
+        record = _running(known)
+        if record is None:
+            account = server_account()
+            record = self._launch_at(account, find_binaries(account), cluster, sockets)
+        self._record = msgspec.structs.replace(record, temporary=self._temporary)
+        write_record(self.data_dir, self._record)
 
     def _known(self) -> ServerRecord:
         if self._record is None:
@@ -196,6 +213,15 @@ class EmbeddedServer:
 
     def _launch(self, account: Account, binaries: Binaries, cluster: Path) -> ServerRecord:
         sockets = prepare_socket_directory(cluster.parent, account)
+        try:
+            return self._launch_at(account, binaries, cluster, sockets)
+        except BaseException:
+            remove_socket_directory(cluster.parent, sockets)
+            raise
+
+    def _launch_at(
+        self, account: Account, binaries: Binaries, cluster: Path, sockets: Path
+    ) -> ServerRecord:
         drop_misleading_locks(cluster, sockets)
         settings = {
             "unix_socket_directories": str(sockets),
@@ -203,12 +229,15 @@ class EmbeddedServer:
             "port": str(self._tcp_port or SOCKET_PORT),
             **self._tuning,
         }
-        try:
-            start_postmaster(account, binaries, cluster, settings)
-        except BaseException:
-            remove_socket_directory(cluster.parent, sockets)
-            raise
+        start_postmaster(account, binaries, cluster, settings)
         record = running_postmaster(cluster, version=binaries.version)
         if record is None:
             raise PostgresUnavailableError(f"PostgreSQL stopped at once; see {cluster / 'log'}")
         return record
+
+
+def _running(record: ServerRecord) -> ServerRecord | None:
+    """Return the server that runs on the record's cluster: that one, or one whose start was given up while it recovered."""
+    return (
+        record if record.alive else running_postmaster(Path(record.cluster), version=record.version)
+    )

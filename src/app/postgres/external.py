@@ -74,6 +74,14 @@ class ExternalServer:
         """Do nothing: the server is not ours."""
 
     @property
+    def has_died(self) -> bool:
+        """Return False: we do not answer for it."""
+        return False
+
+    def revive(self) -> None:
+        """Do nothing: the server is not ours."""
+
+    @property
     def _place(self) -> str:
         return f"the server at {self.host}:{self.port}"
 

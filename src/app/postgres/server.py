@@ -40,3 +40,10 @@ class PostgresServer(Protocol):
 
     def stop(self) -> None:
         """Stop the server if this object is the one that answers for it; else do nothing."""
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the server that this object answers for runs no more, though nobody stopped it through us."""
+
+    def revive(self) -> None:
+        """Start a server that has died again, where its clients look for it; raise `PostgresError`."""
