@@ -139,11 +139,14 @@ class Provisioner:
             self._turns.release()
 
     async def sweep(self) -> list[TenantId]:
-        """Take back every set-up that was left behind; return the tenants that were."""
+        """Take back every set-up that was left behind; return the tenants that were.
+
+        What cannot be taken back now, as its server is down, is left for the next time.
+        """
         return [
             tenant_id
             for tenant_id in await self._records.unfinished()
-            if await self._take_back(tenant_id)
+            if await self._take_back_quietly(tenant_id)
         ]
 
     async def _create(self, request: NewTenant, seed: Seed) -> Tenant:
@@ -237,14 +240,15 @@ class Provisioner:
         taken_back = [rival for rival in rivals if await self._take_back(rival)]
         return bool(taken_back)
 
-    async def _take_back_quietly(self, tenant_id: TenantId) -> None:
-        """As `_take_back`, when another error is on its way already; the sweep finds what is left."""
+    async def _take_back_quietly(self, tenant_id: TenantId) -> bool:
+        """As `_take_back`, where an error must not stop what goes on; a later sweep finds what is left."""
         try:
-            await self._take_back(tenant_id)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the first error is the one to raise
+            return await self._take_back(tenant_id)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the caller has something more important to do
             # The class alone: a database's message may quote what was entered.
             kind = type(error).__name__
             log.warning("set-up of tenant %s could not be taken back: %s", tenant_id, kind)
+            return False
 
     async def _take_back(self, tenant_id: TenantId) -> bool:
         """Undo every step of an unfinished set-up in reverse, unless a living process works on it."""

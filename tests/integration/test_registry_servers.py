@@ -4,16 +4,18 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from registry_rows import NOWHERE, add_server, make_tenant, remove_servers
+from set_ups import provisioner_of
 from tenancy.credentials import DatabaseRole
 from tenancy.registry.errors import ServerFullError, ServerNameTakenError, UnknownServerError
 from tenancy.registry.records import SYSTEM, ServerRecord, TenantRecord
 from tenancy.registry.store import RegistryStore
 from tenancy.runtime import Tenancy
-from tenancy.tenant import Server, StrategyName
+from tenancy.tenant import Server, StrategyName, TenantId, TenantStatus
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +83,16 @@ async def test_platforms_own_server_is_remembered_once(store: RegistryStore) -> 
         address = Server(name=name, host=NOWHERE, port=port)
         await store.servers.remember_address(address, tier="shared", capacity=10)
     assert await store.server(name) == Server(name=name, host=NOWHERE, port=5433)
+
+
+async def test_sweep_goes_past_a_server_that_is_down(
+    tenancy: Tenancy, store: RegistryStore, server: ServerRecord
+) -> None:
+    unfinished = {"status": TenantStatus.PROVISIONING}
+    stuck = await make_tenant(store, server, **unfinished)
+    main = next(record for record in await store.servers.all() if record.name == "main")
+    tenant_id = TenantId(uuid4())
+    home = tenancy.strategies[StrategyName.ROW].home_for(tenant_id, "main")
+    reachable = await make_tenant(store, main, home=home, strategy=StrategyName.ROW, **unfinished)
+    assert await provisioner_of(tenancy).sweep() == [reachable.id]
+    assert await store.tenants.by_id(stuck.id) is not None
