@@ -180,6 +180,14 @@ class SignedUp:
             json={"username": self.email, "password": self.password},
         )
 
+    async def change_password(self, password: str) -> None:
+        """Choose a password instead of the one that a command made up."""
+        body = {"current_password": self.password, "new_password": password}
+        answer = await self.post("/api/v1/auth/me/password", body)
+        assert answer.status_code == 200, answer.text
+        self.password = password
+        self.access = answer.json()["access"]
+
     @property
     def headers(self) -> dict[str, str]:
         return {"Host": self.host, "Authorization": f"Bearer {self.access}"}

@@ -4,15 +4,11 @@ from pathlib import Path
 
 import rich_click as click
 
+from app.cli.connections import refuse_too_many_connections
 from app.cli.migrate import migrate_with_progress
 from app.cli.options import read_settings, serving_options
 from app.cli.output import remark
-from app.cli.serving import (
-    local_url,
-    refuse_too_many_connections,
-    refuse_used_port,
-    run_workers,
-)
+from app.cli.serving import local_url, refuse_used_port, run_workers
 from app.cli.workplace import Workplace, run_on, running_server
 from app.postgres import kept_running
 
@@ -32,7 +28,7 @@ def serve(host: str | None, port: int | None, workers: int | None, data_dir: Pat
 
 async def check_and_tidy(workplace: Workplace) -> None:
     """Do what each start does: check the room for connections, remove what interrupted sign-ups have left."""
-    await refuse_too_many_connections(workplace.settings, workplace.server)
+    await refuse_too_many_connections(workplace)
     removed = await workplace.platform.sweep()
     if removed:
         remark(f"Took back {removed} clinics whose set-up was interrupted")

@@ -12,17 +12,13 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
 
-import asyncpg
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 from granian.server import Server as Granian
 
 from app.cli.errors import CommandError
 from app.metrics import MULTIPROCESS_VARIABLE
-from app.postgres import PostgresServer
 from app.settings import Settings
-from tenancy.credentials import CONNECT_S_MAX
-from tenancy.pools import REGISTRY_POOL_SIZE
 
 WORKER_APPLICATION: Final = "app.cli.worker:create_worker_app"
 WORKER_STOP_S_MAX: Final = (
@@ -31,8 +27,6 @@ WORKER_STOP_S_MAX: Final = (
 READY_WAIT_S_MAX: Final = 120.0
 READY_POLL_S: Final = 0.1
 READY_ANSWER_S_MAX: Final = 5.0
-# Beside its pools a worker listens to the registry, and looks at its state when asked whether it is ready.
-CONNECTIONS_BESIDE_POOLS: Final = 2
 ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what people enter for "every address"
 LOG_TO_STDERR: Final[dict[str, Any]] = {
     "handlers": {
@@ -68,26 +62,6 @@ def _port_problem(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is in use: choose another with --port or CLINIC_PORT"
     return f"cannot listen on port {port} of {host}: {error.strerror}"
-
-
-async def refuse_too_many_connections(settings: Settings, server: PostgresServer) -> None:
-    """Raise `CommandError` when all workers together could need more connections than the server gives."""
-    connection = await asyncpg.connect(**server.administrator, timeout=CONNECT_S_MAX)
-    try:
-        given = await connection.fetchval(
-            "SELECT sum(CASE name WHEN 'max_connections' THEN 1 ELSE -1 END * setting::int)"
-            " FROM pg_catalog.pg_settings WHERE name IN"
-            " ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
-        )
-    finally:
-        await connection.close()
-    per_worker = settings.connections_max_per_worker + REGISTRY_POOL_SIZE + CONNECTIONS_BESIDE_POOLS
-    needed = settings.workers * per_worker
-    if needed > given:
-        raise CommandError(
-            f"{settings.workers} workers may need {needed} connections and PostgreSQL gives {given}:"
-            " lower CLINIC_WORKERS or CLINIC_CONNECTIONS_MAX_PER_WORKER, or raise max_connections there"
-        )
 
 
 def run_workers(settings: Settings, ready: Callable[[], None]) -> None:
