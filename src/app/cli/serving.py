@@ -4,7 +4,6 @@ import errno
 import multiprocessing
 import os
 import socket
-import tempfile
 import threading
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from granian.log import LogLevels
 from granian.server import Server as Granian
 
 from app.cli.errors import CommandError
+from app.cli.metrics_directory import metrics_directory
 from app.metrics import MULTIPROCESS_VARIABLE
 from app.settings import Settings
 
@@ -71,9 +71,9 @@ def run_workers(settings: Settings, ready: Callable[[], None]) -> None:
     """
     # A new process for each, instead of a fork: it holds nothing of ours, not even the lock on the data directory.
     multiprocessing.set_start_method("spawn", force=True)
-    with tempfile.TemporaryDirectory(prefix="polyclinic-metrics-") as metrics:
+    with metrics_directory() as metrics:
         if settings.workers > 1:
-            os.environ[MULTIPROCESS_VARIABLE] = metrics
+            os.environ[MULTIPROCESS_VARIABLE] = str(metrics)
         threading.Thread(target=_announce, args=(settings, ready), daemon=True).start()
         Granian(
             WORKER_APPLICATION,
