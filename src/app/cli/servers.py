@@ -1,23 +1,30 @@
 """`clinic servers`: the PostgreSQL servers that may hold clinics."""
 
+import re
 import sys
 from pathlib import Path
 
+import asyncpg
 import rich_click as click
 from msgspec import Struct
 
+from app.cli.connections import given_by, needed_for_clinics, refuse_too_few
 from app.cli.errors import CommandError
 from app.cli.options import data_dir_option, existing_settings, json_option
-from app.cli.output import busy, print_fields, print_rows
+from app.cli.output import busy, print_fields, print_rows, remark
+from app.cli.server_identity import refuse_registered
 from app.cli.workplace import Workplace, run_job
 from app.database_url import DatabaseUrlError
 from app.postgres import ExternalServer
 from app.preparation import tenancy_options
 from app.settings import Settings
 from tenancy.bootstrap import prepare_pool, prepare_roles, roles_script
-from tenancy.credentials import Credentials
+from tenancy.credentials import CONNECT_S_MAX, Credentials
 from tenancy.registry.records import SYSTEM, ServerRecord
 from tenancy.runtime import Tenancy
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
+"""As the registry's own check has it, asked before anything is done to the server."""
 
 TIERS = ("shared", "dedicated")
 STANDARD_INPUT = "-"
@@ -72,6 +79,8 @@ def add(
     server = _external(name, sys.stdin.readline().strip() if url == STANDARD_INPUT else url)
 
     async def register(workplace: Workplace) -> ServerRow:
+        await refuse_registered(workplace, server)
+        await _refuse_unfit(settings, server, capacity)
         with busy(f"Preparing {name}"):
             await _prepare(settings, server)
         record = await workplace.tenancy.store.servers.add(
@@ -95,10 +104,30 @@ def roles_sql(data_dir: Path | None) -> None:
 
 
 def _external(name: str, url: str) -> ExternalServer:
+    if not NAME.fullmatch(name):
+        raise CommandError(
+            f"{name!r} cannot be a server's name: use 2 to 40 small letters, digits and hyphens, a letter first"
+        )
     try:
         return ExternalServer(url, name=name)
     except DatabaseUrlError as error:
         raise CommandError(f"the URL cannot be used: {error}") from error
+
+
+async def _refuse_unfit(settings: Settings, server: ExternalServer, capacity: int) -> None:
+    """Raise `CommandError` where the next `clinic serve` would refuse; say what moves will miss."""
+    connection = await asyncpg.connect(**server.administrator, timeout=CONNECT_S_MAX)
+    try:
+        wal_level = await connection.fetchval("SHOW wal_level")
+    except BaseException:
+        connection.terminate()
+        raise
+    needed = needed_for_clinics(settings, capacity)
+    refuse_too_few(settings, server.name, given=await given_by(connection), needed=needed)
+    if wal_level != "logical":
+        remark(
+            f"{server.name} has wal_level = {wal_level}: clinics move to and from it while they work once it is logical"
+        )
 
 
 async def _prepare(settings: Settings, server: ExternalServer) -> None:
