@@ -38,6 +38,7 @@ from tenancy.platform import PlatformOptions, make_platform
 from tenancy.registry.hostnames import normalise_hostname
 from tenancy.registry.limits import SharedRateLimiter
 from tenancy.runtime import Tenancy
+from tenancy.strategy import shared_homes
 from tenancy.tenant import StrategyName
 
 ISSUER: Final = "polyclinic"
@@ -164,7 +165,9 @@ def _process_dependencies(
             tenancy.pools,
             server=tenancy.options.main_server.name,
             registry_database=settings.registry_database,
-            pool_database=settings.pool_database,
+            shared_home=shared_homes(tenancy.strategies.values(), tenancy.options.main_server.name)[
+                0
+            ],
         ),
     }
     return {name: _constant(value) for name, value in shared.items()}

@@ -3,7 +3,7 @@
 from app.postgres import PostgresServer
 from app.settings import Settings
 from tenancy.admission import AdmissionLimits
-from tenancy.bootstrap import prepare_pool, prepare_registry, prepare_roles
+from tenancy.bootstrap import prepare_homes, prepare_registry, prepare_roles
 from tenancy.fleet import HomeMigration, MigrationProgress, migrate_fleet
 from tenancy.pools import PoolLimits
 from tenancy.runtime import Tenancy, TenancyOptions
@@ -47,8 +47,8 @@ async def prepare_server(settings: Settings, server: PostgresServer) -> None:
         await prepare_registry(
             tenancy.pools, tenancy.installer, server.address.name, settings.registry_database
         )
-        await prepare_pool(
-            tenancy.pools, tenancy.installer, server.address.name, settings.pool_database
+        await prepare_homes(
+            tenancy.pools, tenancy.installer, tenancy.strategies.values(), server.address.name
         )
         await tenancy.store.servers.remember_address(
             server.address, tier=MAIN_SERVER_TIER, capacity=MAIN_SERVER_CAPACITY

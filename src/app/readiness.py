@@ -11,11 +11,11 @@ from controllers.health import ReadinessReport, Revisions
 from tenancy.credentials import DatabaseRole
 from tenancy.errors import ServerUnavailableError
 from tenancy.migrations import REGISTRY_TREE, TENANT_TREE, Tree, current_revision, head_revision
+from tenancy.tenant import Home
 
 KEPT_S: Final = 2.0
 PACKAGE: Final = "polyclinic"
 REGISTRY_SCHEMA: Final = "registry"
-POOL_SCHEMA: Final = "pool"
 
 
 class Connects(Protocol):
@@ -42,14 +42,14 @@ class PostgresReadiness:
         *,
         server: str,
         registry_database: str,
-        pool_database: str,
+        shared_home: Home,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.release = installed_release()
         self._connects = connects
         self._server = server
         self._registry_database = registry_database
-        self._pool_database = pool_database
+        self._shared_home = shared_home
         self._seconds = seconds
         self._kept: tuple[float, ReadinessReport] | None = None
 
@@ -64,7 +64,9 @@ class PostgresReadiness:
             registry, postgresql = await self._revisions(
                 self._registry_database, REGISTRY_TREE, REGISTRY_SCHEMA
             )
-            tenant, _ = await self._revisions(self._pool_database, TENANT_TREE, POOL_SCHEMA)
+            tenant, _ = await self._revisions(
+                self._shared_home.database, TENANT_TREE, self._shared_home.schema
+            )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise ServerUnavailableError from error
         return ReadinessReport(

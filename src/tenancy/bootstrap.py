@@ -1,6 +1,6 @@
 """Makes a bare PostgreSQL server fit for us, once: roles, the registry's database, the pool's database."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from tenancy.errors import TenancyError
 from tenancy.installer import Installer, quoted
 from tenancy.migrations import REGISTRY_TREE, TENANT_TREE, migrations_directory, upgrade_schema
 from tenancy.pools import Pools
-from tenancy.strategies.row import POOL_SCHEMA
+from tenancy.strategy import Strategy, shared_homes
 from tenancy.tenant import Home, Server
 
 REGISTRY_SCHEMA = "registry"
@@ -84,12 +84,15 @@ async def prepare_registry(pools: Pools, installer: Installer, server: str, data
         await connection.close()
 
 
-async def prepare_pool(pools: Pools, installer: Installer, server: str, database: str) -> None:
-    """Create a server's pool database: the homes, the gate and the shared tables at the newest revision."""
-    await installer.create_database(server, database)
-    await installer.equip_database(server, database)
-    await installer.install_schema(Home(server, database, POOL_SCHEMA))
-    await upgrade_home(pools, Home(server, database, POOL_SCHEMA))
+async def prepare_homes(
+    pools: Pools, installer: Installer, strategies: Iterable[Strategy], server: str
+) -> None:
+    """Create what the tenants of a server share: database, homes, gate and tables at the newest revision."""
+    for home in shared_homes(strategies, server):
+        await installer.create_database(server, home.database)
+        await installer.equip_database(server, home.database)
+        await installer.install_schema(home)
+        await upgrade_home(pools, home)
 
 
 async def upgrade_home(pools: Pools, home: Home) -> tuple[str | None, str]:

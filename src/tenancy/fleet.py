@@ -8,8 +8,8 @@ from msgspec import Struct
 from tenancy.bootstrap import upgrade_home
 from tenancy.errors import TenancyError
 from tenancy.runtime import Tenancy
-from tenancy.strategies.row import POOL_SCHEMA
-from tenancy.tenant import Home, Placement, StrategyName
+from tenancy.strategy import shared_homes
+from tenancy.tenant import Home, Placement
 
 PLACEMENT_PAGE = 500
 
@@ -38,28 +38,33 @@ async def every_placement(tenancy: Tenancy) -> AsyncIterator[Placement]:
 
 
 async def every_home(tenancy: Tenancy) -> list[Home]:
-    """Return each home once: the pool of every server, then schemas and databases."""
-    servers = [server.name for server in await tenancy.store.servers.all()]
-    homes = [Home(name, tenancy.options.pool_database, POOL_SCHEMA) for name in servers]
-    own = [p.home async for p in every_placement(tenancy) if p.strategy is not StrategyName.ROW]
-    return homes + own
+    """Return each home once: those that tenants of a server share, then those of one tenant."""
+    strategies = tenancy.strategies.values()
+    servers = await tenancy.store.servers.all()
+    homes = [home for server in servers for home in shared_homes(strategies, server.name)]
+    placed = [placement.home async for placement in every_placement(tenancy)]
+    return list(dict.fromkeys([*homes, *placed]))
 
 
 async def migrate_fleet(tenancy: Tenancy, progress: MigrationProgress) -> list[HomeMigration]:
     """Bring every home to the newest revision; a failing one is reported and the others go on."""
     homes = await every_home(tenancy)
     results = []
+    equipped: set[tuple[str, str]] = set()
     for home in homes:
-        result = await _migrate(tenancy, home)
+        result = await _migrate(tenancy, home, equipped)
         results.append(result)
         progress(result, len(results), len(homes))
     return results
 
 
-async def _migrate(tenancy: Tenancy, home: Home) -> HomeMigration:
+async def _migrate(tenancy: Tenancy, home: Home, equipped: set[tuple[str, str]]) -> HomeMigration:
+    """Bring on one home, and before the first of a database the homes and the gate that all of it share."""
+    database = (home.server, home.database)
     try:
-        if home.schema == POOL_SCHEMA or home.database != tenancy.options.pool_database:
-            await tenancy.installer.equip_database(home.server, home.database)
+        if database not in equipped:
+            equipped.add(database)
+            await tenancy.installer.equip_database(*database)
         before, after = await upgrade_home(tenancy.pools, home)
     except (TenancyError, asyncpg.PostgresError, OSError) as error:
         return HomeMigration(home=home, error=f"{type(error).__name__}: {error}")

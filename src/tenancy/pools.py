@@ -34,6 +34,8 @@ _SCOPE_CHANGE = re.compile(
 )
 
 ServerSource = Callable[[str], Awaitable[Server]]
+Dedication = Callable[[StrategyName], bool]
+"""Tells whether a strategy gives each tenant a database of its own."""
 
 
 class PoolLimits(Struct, frozen=True, kw_only=True):
@@ -63,9 +65,16 @@ class _Pool:
 class Pools:
     """Engines by (server, database); idle ones are closed, least recently used first, when room is needed."""
 
-    def __init__(self, credentials: Credentials, servers: ServerSource, limits: PoolLimits) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        servers: ServerSource,
+        is_dedicated: Dedication,
+        limits: PoolLimits,
+    ) -> None:
         self._credentials = credentials
         self._servers = servers
+        self._is_dedicated = is_dedicated
         self._limits = limits
         self._pools: dict[tuple[str, str], _Pool] = {}
         self._opening = asyncio.Lock()
@@ -118,8 +127,8 @@ class Pools:
 
     async def _open(self, key: tuple[str, str], strategy: StrategyName) -> _Pool:
         server = await self._servers(key[0])
-        dedicated = strategy is StrategyName.DATABASE
-        size = self._limits.dedicated_size if dedicated else self._limits.shared_size
+        limits = self._limits
+        size = limits.dedicated_size if self._is_dedicated(strategy) else limits.shared_size
         try:
             async with asyncio.timeout(self._limits.wait_s_max), self._opening:
                 while True:

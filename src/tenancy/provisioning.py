@@ -165,13 +165,14 @@ class Provisioner:
         is_visitor = request.actor.kind == VISITOR
         if terms is None or not terms.is_active or (is_visitor and terms.kind == "custom"):
             raise UnknownPlanError
-        strategy = _strategy(request, terms)
+        name = _strategy(request, terms)
+        strategy = self._parts.strategies[name]
         draft = checked_draft(request, terms.id)
-        server: ServerRecord = await store.servers.choose(strategy, request.server)
+        server: ServerRecord = await store.servers.choose(strategy.server_tiers, request.server)
         placement = Placement(
             tenant_id=draft.id,
-            strategy=strategy,
-            home=self._parts.strategies[strategy].home_for(draft.id, server.name),
+            strategy=name,
+            home=strategy.home_for(draft.id, server.name),
             epoch=FIRST_EPOCH,
         )
         reservation = Reservation(

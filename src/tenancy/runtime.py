@@ -19,7 +19,7 @@ from tenancy.registry.directory import TenantDirectory
 from tenancy.registry.store import RegistryStore
 from tenancy.session import Entrance, PlacementHints, TenantSession, open_session
 from tenancy.strategies import all_strategies
-from tenancy.tenant import Placement, Server, TenantId
+from tenancy.tenant import Placement, Server, StrategyName, TenantId
 
 
 class TenancyOptions(Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Tenancy:
     def __init__(self, options: TenancyOptions) -> None:
         self.options = options
         self.credentials = Credentials(options.role_secret)
-        self.pools = Pools(self.credentials, self._server, options.pool_limits)
+        self.pools = Pools(self.credentials, self._server, self._is_dedicated, options.pool_limits)
         self.registry_engine = self.pools.registry_engine(
             options.main_server, options.registry_database
         )
@@ -119,6 +119,9 @@ class Tenancy:
         if resolved is None:
             raise UnknownTenantError
         return resolved.placement
+
+    def _is_dedicated(self, name: StrategyName) -> bool:
+        return self.strategies[name].is_dedicated
 
     async def _server(self, name: str) -> Server:
         """Return how a server is reached; our own is known even while the registry is not."""

@@ -1,17 +1,31 @@
-"""What a strategy is: where a tenant's home is, how it is made, how it is removed.
+"""What a strategy is: where a tenant's home is, how it is made, how it is removed, and what others must know of it.
 
-A new one is a file in `strategies/` and a line in the table that names them.
+A new one is a file in `strategies/` and a line in the table that names them. Nobody else compares names of strategies,
+schemas or databases: they ask.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
-from tenancy.tenant import Home, StrategyName, TenantId
+from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
 
 class Strategy(Protocol):
     """One way to keep a tenant's rows apart. Every method may be called again after a crash."""
 
     name: StrategyName
+
+    is_dedicated: bool
+    """Whether a home's database is one tenant's alone: its pool of connections may be small and short-lived."""
+
+    server_tiers: tuple[ServerTier, ...]
+    """The tiers of servers on which tenants are put, the preferred one first."""
+
+    def shared_homes(self, server: str) -> tuple[Home, ...]:
+        """Return the homes that a server has before any tenant is on it, since many share them."""
+
+    def is_own_database(self, database: str) -> bool:
+        """Return whether a database of this name can only be one tenant's: without a placement it is an orphan."""
 
     def home_for(self, tenant_id: TenantId, server: str) -> Home:
         """Return the home a tenant would have on `server`; names come from the id alone."""
@@ -24,3 +38,9 @@ class Strategy(Protocol):
 
     async def remove(self, tenant_id: TenantId, home: Home) -> None:
         """Undo `install` and `prepare`: after it nothing of the tenant is left at `home`."""
+
+
+def shared_homes(strategies: Iterable[Strategy], server: str) -> tuple[Home, ...]:
+    """Return every home that a server has before any tenant is on it, each once."""
+    homes = [home for strategy in strategies for home in strategy.shared_homes(server)]
+    return tuple(dict.fromkeys(homes))

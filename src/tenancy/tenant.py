@@ -18,6 +18,13 @@ class StrategyName(StrEnum):
     DATABASE = "database"
 
 
+class ServerTier(StrEnum):
+    """For which clinics a server is meant: for any, or for those with a database of their own."""
+
+    SHARED = "shared"
+    DEDICATED = "dedicated"
+
+
 class TenantStatus(StrEnum):
     """Where a tenant stands in its life; the effects are in the registry's documentation."""
 

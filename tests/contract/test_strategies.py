@@ -9,10 +9,12 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from tenancy.credentials import DatabaseRole
+from tenancy.fleet import every_home
 from tenancy.migrations import TENANT_TREE, current_revision, head_revision
+from tenancy.pools import PoolLimits, Pools
 from tenancy.runtime import Tenancy
-from tenancy.strategy import Strategy
-from tenancy.tenant import Home, Placement, StrategyName, TenantId
+from tenancy.strategy import Strategy, shared_homes
+from tenancy.tenant import Home, Placement, Server, ServerTier, StrategyName, TenantId
 
 
 @pytest.fixture
@@ -44,6 +46,64 @@ async def test_home_is_named_by_the_id_alone(strategy: Strategy) -> None:
     for name in (home.database, home.schema):
         assert name.isidentifier()
         assert len(name) <= 63
+
+
+async def test_own_database_is_nobody_elses(tenancy: Tenancy, strategy: Strategy) -> None:
+    one, other = (strategy.home_for(new_tenant(), "main") for _ in range(2))
+    assert strategy.is_dedicated == (one.database != other.database)
+    assert strategy.is_own_database(one.database) == strategy.is_dedicated
+    for shared in shared_homes(tenancy.strategies.values(), "main"):
+        assert not strategy.is_own_database(shared.database)
+    assert not strategy.is_own_database(tenancy.options.registry_database)
+    assert not strategy.is_own_database("postgres")
+
+
+async def test_shared_homes_are_there_before_any_tenant(
+    tenancy: Tenancy, strategy: Strategy
+) -> None:
+    for home in strategy.shared_homes("main"):
+        assert strategy.home_for(new_tenant(), "main") == home
+        connection = await connect(tenancy, home)
+        try:
+            revision = await current_revision(connection, TENANT_TREE, home.schema)
+            assert revision == head_revision(TENANT_TREE)
+        finally:
+            await connection.close()
+    if not strategy.shared_homes("main"):
+        homes = {strategy.home_for(new_tenant(), "main") for _ in range(2)}
+        assert len(homes) == 2
+
+
+async def test_fleet_has_each_home_once(tenancy: Tenancy, strategy: Strategy) -> None:
+    homes = await every_home(tenancy)
+    assert len(homes) == len(set(homes))
+    assert set(strategy.shared_homes("main")) <= set(homes)
+
+
+async def test_database_of_a_dedicated_home_has_the_smaller_pool(
+    tenancy: Tenancy, strategy: Strategy
+) -> None:
+    tenant_id = new_tenant()
+    home = strategy.home_for(tenant_id, "main")
+    placement = Placement(tenant_id=tenant_id, strategy=strategy.name, home=home, epoch=1)
+    sizes = PoolLimits(shared_size=5, dedicated_size=2)
+
+    async def main(_name: str) -> Server:
+        return tenancy.options.main_server
+
+    pools = Pools(
+        tenancy.credentials, main, lambda name: tenancy.strategies[name].is_dedicated, sizes
+    )
+    lease = await pools.lease(placement)
+    assert pools.reserved == (2 if strategy.is_dedicated else 5)
+    lease.release()
+    await pools.close()
+
+
+async def test_server_is_of_a_tier_for_the_strategy(tenancy: Tenancy, strategy: Strategy) -> None:
+    assert ServerTier.SHARED in strategy.server_tiers
+    assert (ServerTier.DEDICATED in strategy.server_tiers) == strategy.is_dedicated
+    assert (await tenancy.store.servers.choose(strategy.server_tiers, "main")).name == "main"
 
 
 async def test_home_is_at_the_newest_revision(tenancy: Tenancy, strategy: Strategy) -> None:

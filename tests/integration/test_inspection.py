@@ -19,7 +19,7 @@ Connect = Callable[..., Awaitable[asyncpg.Connection]]
 
 async def problems(tenancy: Tenancy, where: Placement) -> list[str]:
     """Look at one clinic's database alone: the run's other clinics are many."""
-    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    inspector = Inspector(tenancy.pools, tenancy.strategies.values())
     place = f"{where.home.server}/{where.home.database}"
     findings = await inspector.inspect([where.home.server], [where])
     return [finding.problem for finding in findings if finding.place == place]
@@ -69,7 +69,7 @@ async def test_damage_to_the_pool_is_found(
     tenancy: Tenancy, administrator: Connect, statement: str, undo: str, problem: str
 ) -> None:
     database = tenancy.options.pool_database
-    inspector = Inspector(tenancy.pools, database)
+    inspector = Inspector(tenancy.pools, tenancy.strategies.values())
     async with damage(administrator, database, statement, undo):
         assert Finding(f"main/{database}", problem) in await inspector.inspect(["main"], [])
     assert Finding(f"main/{database}", problem) not in await inspector.inspect(["main"], [])
@@ -81,7 +81,7 @@ async def test_damage_to_the_pool_is_found(
 async def test_damage_to_the_roles_is_found(
     tenancy: Tenancy, administrator: Connect, statement: str, undo: str, problem: str
 ) -> None:
-    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    inspector = Inspector(tenancy.pools, tenancy.strategies.values())
     async with damage(administrator, "postgres", statement, undo):
         assert Finding("main", problem) in await inspector.inspect(["main"], [])
     assert [f for f in await inspector.inspect(["main"], []) if f.place == "main"] == []
@@ -94,7 +94,7 @@ async def test_damage_to_the_registry_is_found(
     tenancy: Tenancy, administrator: Connect, statement: str, undo: str, problem: str
 ) -> None:
     database = tenancy.options.registry_database
-    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    inspector = Inspector(tenancy.pools, tenancy.strategies.values())
     assert await inspector.inspect_registry("main", database) == []
     async with damage(administrator, database, statement, undo):
         found = await inspector.inspect_registry("main", database)
@@ -104,7 +104,7 @@ async def test_damage_to_the_registry_is_found(
 async def test_server_that_is_away_is_found_and_the_others_are_looked_at(
     tenancy: Tenancy, administrator: Connect
 ) -> None:
-    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    inspector = Inspector(tenancy.pools, tenancy.strategies.values())
     statements = ("CREATE ROLE stranger; GRANT clinic_mover TO stranger", "DROP ROLE stranger")
     async with damage(administrator, "postgres", *statements):
         findings = await inspector.inspect(["nowhere", "main"], [])
@@ -148,7 +148,7 @@ async def test_difference_between_home_and_registry_is_found(
 
 async def test_database_that_nobody_is_placed_in_is_found(tenancy: Tenancy) -> None:
     await tenancy.installer.create_database("main", "clinic_t_nobody")
-    inspector = Inspector(tenancy.pools, tenancy.options.pool_database)
+    inspector = Inspector(tenancy.pools, tenancy.strategies.values())
     try:
         findings = await inspector.inspect(["main"], [])
         assert (

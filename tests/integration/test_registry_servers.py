@@ -15,7 +15,10 @@ from tenancy.registry.errors import ServerFullError, ServerNameTakenError, Unkno
 from tenancy.registry.records import SYSTEM, ServerRecord, TenantRecord
 from tenancy.registry.store import RegistryStore
 from tenancy.runtime import Tenancy
-from tenancy.tenant import Server, StrategyName, TenantId, TenantStatus
+from tenancy.tenant import Server, ServerTier, StrategyName, TenantId, TenantStatus
+
+ANY_CLINICS = (ServerTier.SHARED,)
+BIG_CLINICS = (ServerTier.DEDICATED, ServerTier.SHARED)
 
 
 @pytest.fixture(autouse=True)
@@ -70,11 +73,11 @@ async def test_servers_are_unique_and_chosen_by_room_and_tier(store: RegistrySto
     address = Server(name=emptier.name, host="other", port=1)
     with pytest.raises(ServerNameTakenError):
         await store.servers.add(address, tier="shared", capacity=1, actor=SYSTEM)
-    assert (await store.servers.choose(StrategyName.DATABASE, None)).tier == "dedicated"
-    assert (await store.servers.choose(StrategyName.ROW, None)).tier == "shared"
-    assert await store.servers.choose(StrategyName.ROW, emptier.name) == emptier
+    assert (await store.servers.choose(BIG_CLINICS, None)).tier == "dedicated"
+    assert (await store.servers.choose(ANY_CLINICS, None)).tier == "shared"
+    assert await store.servers.choose(ANY_CLINICS, emptier.name) == emptier
     with pytest.raises(UnknownServerError):
-        await store.servers.choose(StrategyName.ROW, "nowhere")
+        await store.servers.choose(ANY_CLINICS, "nowhere")
 
 
 async def test_platforms_own_server_is_remembered_once(store: RegistryStore) -> None:

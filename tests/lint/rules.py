@@ -42,6 +42,10 @@ SQL_SESSION_SET = re.compile(
 )
 OUTLIVES = "SET without LOCAL outlives the transaction on a pooled connection"
 
+STRATEGY_MODULES = "tenancy.strategies."
+ASKS_FOR_A_STRATEGY = {"app/demo/clinics.py", "controllers/seed_platform.py"}
+"""A demonstration of each, and a route of old whose companies always got a database of their own."""
+
 
 def _calls(tree: ast.Module) -> Iterator[ast.Call]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
@@ -138,7 +142,48 @@ def no_option_spelled_out(path: str, tree: ast.Module) -> Iterator[tuple[int, st
             yield node.lineno, "options of routes are spelled in auth/route_options.py alone"
 
 
+def strategies_know_themselves(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Allow names of strategies where one is asked for, as data; nowhere else may code depend on which one it is."""
+    if path.startswith("tenancy/strategies/"):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(STRATEGY_MODULES):
+            yield node.lineno, "only the table of strategies is for others: ask the Strategy"
+        if path not in ASKS_FOR_A_STRATEGY and _names_a_strategy(node):
+            yield node.lineno, "what depends on the strategy is a member of the Strategy: ask it"
+        if isinstance(node, ast.Compare) and _compares_strategies(node):
+            yield node.lineno, "what depends on the strategy is a member of the Strategy: ask it"
+        if isinstance(node, ast.Match) and _is_strategy(node.subject):
+            yield node.lineno, "what depends on the strategy is a member of the Strategy: ask it"
+
+
+def _names_a_strategy(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "StrategyName"
+        and node.attr.isupper()
+    )
+
+
+def _is_strategy(node: ast.expr) -> bool:
+    if isinstance(node, ast.Attribute) and node.attr in {"name", "value"}:
+        node = node.value
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return str(name) == "strategy" or str(name).endswith("_strategy") or _names_a_strategy(node)
+
+
+def _compares_strategies(node: ast.Compare) -> bool:
+    operands = [node.left, *node.comparators]
+    if any(isinstance(one, ast.Constant) and one.value is None for one in operands):
+        return False
+    literal = isinstance(node.comparators[-1], ast.Tuple | ast.List | ast.Set)
+    is_membership = any(isinstance(operator, ast.In | ast.NotIn) for operator in node.ops)
+    return any(map(_is_strategy, operands)) and (literal or not is_membership)
+
+
 RULES: tuple[Rule, ...] = (
+    strategies_know_themselves,
     no_commit_outside_tenancy,
     no_tenant_id_above_tenancy,
     no_engine_outside_tenancy,

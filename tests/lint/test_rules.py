@@ -20,6 +20,13 @@ OFFENCES = [
     ("domain/x/service.py", "await session.execute(text('select 1'))"),
     ("tenancy/x.py", "await c.execute('SET search_path = a')"),
     ("controllers/x.py", "opt = {'no_tenant': True}"),
+    ("tenancy/fleet.py", "from tenancy.strategies.row import POOL_SCHEMA"),
+    ("tenancy/fleet.py", "chosen = StrategyName.ROW"),
+    ("app/x.py", "if placement.strategy is chosen: pass"),
+    ("app/x.py", "if 'row' == strategy.name: pass"),
+    ("app/x.py", "if placement.strategy in {'row', 'schema'}: pass"),
+    ("app/demo/clinics.py", "if strategy != StrategyName.ROW: pass"),
+    ("domain/x.py", "match strategy:\n    case 'row': pass"),
     ("tenancy/x.py", "await c.execute(\"select 1; SET app.tenant_id = 'x'\")"),
 ]
 
@@ -28,6 +35,10 @@ INNOCENT = [
     ("domain/x/models.py", "__table_args__ = (UniqueConstraint('tenant_id', 'code'),)"),
     ("domain/x/service.py", "await session.flush()"),
     ("tenancy/x.py", "await c.execute('SET LOCAL search_path = a')"),
+    ("tenancy/strategies/row.py", "name = StrategyName.ROW"),
+    ("tenancy/x.py", "from tenancy.strategies import all_strategies"),
+    ("app/demo/clinics.py", "strategy = StrategyName.ROW"),
+    ("tenancy/x.py", "if request.strategy is not None and request.strategy in allowed: pass"),
 ]
 
 

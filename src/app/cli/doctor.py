@@ -13,6 +13,7 @@ from app.readiness import PostgresReadiness, installed_release
 from controllers.health import Revisions
 from tenancy.fleet import every_placement
 from tenancy.inspection.inspector import Finding, Inspector
+from tenancy.strategy import shared_homes
 
 EXIT_FINDINGS = 1
 
@@ -50,13 +51,13 @@ async def _diagnose(workplace: Workplace) -> Diagnosis:
         tenancy.pools,
         server=workplace.server.name,
         registry_database=settings.registry_database,
-        pool_database=settings.pool_database,
+        shared_home=shared_homes(tenancy.strategies.values(), workplace.server.name)[0],
     )
     report = await readiness.report()
     with busy("Looking at every home"):
         servers = [server.name for server in await tenancy.store.servers.all()]
         placements = [placement async for placement in every_placement(tenancy)]
-        inspector = Inspector(tenancy.pools, settings.pool_database)
+        inspector = Inspector(tenancy.pools, tenancy.strategies.values())
         findings = [
             *await inspector.inspect_registry(workplace.server.name, settings.registry_database),
             *await inspector.inspect(servers, placements),

@@ -18,7 +18,7 @@ from app.database_url import DatabaseUrlError
 from app.postgres import ExternalServer
 from app.preparation import tenancy_options
 from app.settings import Settings
-from tenancy.bootstrap import prepare_pool, prepare_roles, roles_script
+from tenancy.bootstrap import prepare_homes, prepare_roles, roles_script
 from tenancy.credentials import CONNECT_S_MAX, Credentials
 from tenancy.registry.records import SYSTEM, ServerRecord
 from tenancy.runtime import Tenancy
@@ -135,7 +135,9 @@ async def _prepare(settings: Settings, server: ExternalServer) -> None:
     tenancy = Tenancy(tenancy_options(settings, server.address))
     try:
         await prepare_roles(server.administrator, server.address, tenancy.credentials)
-        await prepare_pool(tenancy.pools, tenancy.installer, server.name, settings.pool_database)
+        await prepare_homes(
+            tenancy.pools, tenancy.installer, tenancy.strategies.values(), server.name
+        )
     finally:
         await tenancy.close()
 

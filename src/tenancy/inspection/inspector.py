@@ -30,7 +30,7 @@ from tenancy.migrations import (
     head_revision,
 )
 from tenancy.pools import Pools
-from tenancy.strategies.row import POOL_SCHEMA
+from tenancy.strategy import Strategy, shared_homes
 from tenancy.tenant import Placement
 
 GATE_SCHEMAS = ["tenancy", "extensions"]
@@ -52,9 +52,9 @@ class Finding(Struct, frozen=True):
 class Inspector:
     """Looks at one server after another; changes nothing."""
 
-    def __init__(self, pools: Pools, pool_database: str) -> None:
+    def __init__(self, pools: Pools, strategies: Iterable[Strategy]) -> None:
         self._pools = pools
-        self._pool_database = pool_database
+        self._strategies = tuple(strategies)
 
     async def inspect(
         self, servers: Iterable[str], placements: Iterable[Placement]
@@ -91,18 +91,22 @@ class Inspector:
         findings = [Finding(server, problem) for problem in problems]
         if present is None:
             return findings
+        # The shared ones first: the others are held against them.
+        shared: dict[str, set[str]] = defaultdict(set)
+        for home in shared_homes(self._strategies, server):
+            shared[home.database].add(home.schema)
         placed = {p.home.database for p in placements}
-        expected = [self._pool_database, *sorted(placed - {self._pool_database})]
+        expected = [*shared, *sorted(placed.difference(shared))]
         findings += [
             Finding(f"{server}/{name}", "orphan database: no clinic is placed there")
             for name in sorted(present.difference(expected))
-            if name.startswith("clinic_t_")
+            if any(strategy.is_own_database(name) for strategy in self._strategies)
         ]
         reference: Reference | None = None
         for database in expected:
             here = [p for p in placements if p.home.database == database]
             if database in present:
-                look = _DatabaseLook(here, reference, is_pool=database == self._pool_database)
+                look = _DatabaseLook(here, reference, frozenset(shared.get(database, ())))
                 findings += await self._inspect_database(server, database, look)
                 reference = look.reference
             else:
@@ -142,12 +146,15 @@ class _DatabaseLook:
     """One database that holds clinics: what is wrong there, and the shape to hold other homes against."""
 
     def __init__(
-        self, placements: list[Placement], reference: Reference | None, *, is_pool: bool
+        self,
+        placements: list[Placement],
+        reference: Reference | None,
+        shared_schemas: frozenset[str],
     ) -> None:
         self.problems: list[str] = []
         self.reference = reference
         self._placements = placements
-        self._is_pool = is_pool
+        self._shared_schemas = shared_schemas
 
     async def inspect(self, connection: Any) -> None:
         """Collect the problems of the database and of all schemas in it."""
@@ -173,7 +180,7 @@ class _DatabaseLook:
             self.problems.append(f"the homes cannot be read: {error}")
             return
         self.problems += _home_problems(homes, self._placements)
-        known = {home["schema_name"] for home in homes} | {POOL_SCHEMA}
+        known = {home["schema_name"] for home in homes} | self._shared_schemas
         self.problems += [
             f"orphan schema {schema}: no home row names it"
             for schema in schemas
@@ -181,14 +188,13 @@ class _DatabaseLook:
         ]
         # A home that was left behind may be gone already; one that serves may not.
         serving = {h["schema_name"] for h in homes if h["state"] in {"active", "ready"}}
-        if self._is_pool:
-            serving.add(POOL_SCHEMA)
+        serving |= self._shared_schemas
         self.problems += [f"missing schema {name}" for name in sorted(serving.difference(schemas))]
 
     async def _inspect_shapes(self, connection: Any, schemas: list[str]) -> None:
         digests = await read_digests(connection, schemas)
-        # The pool first: the others are held against it.
-        for schema in sorted(schemas, key=lambda name: (name != POOL_SCHEMA, name)):
+        # The shared one first: the others are held against it.
+        for schema in sorted(schemas, key=lambda name: (name not in self._shared_schemas, name)):
             behind = await _revision_problems(connection, TENANT_TREE, schema)
             self.problems += behind
             if not behind:
@@ -203,7 +209,7 @@ class _DatabaseLook:
             return
         problems = name_problems(schema, shape, TENANT_TREE)
         self.problems += problems
-        if self._is_pool and schema == POOL_SCHEMA and not problems:
+        if schema in self._shared_schemas and not problems:
             self.reference = Reference(digest, shape)
 
 

@@ -12,7 +12,7 @@ from tenancy.registry.errors import ServerFullError, UnknownServerError
 from tenancy.registry.models import DatabaseServerRow, PlacementRow, PlanRow
 from tenancy.registry.records import PlanRecord, PlatformActor, PlatformEvent, ServerRecord
 from tenancy.registry.refusals import refusals
-from tenancy.tenant import Server, StrategyName
+from tenancy.tenant import Server, ServerTier, StrategyName
 
 SERVERS_MAX: Final = 1000
 PLANS_MAX: Final = 1000
@@ -115,8 +115,8 @@ class ServerRecords:
                 .values(**address, updated_at=func.now(), version=DatabaseServerRow.version + 1)
             )
 
-    async def choose(self, strategy: StrategyName, name: str | None) -> ServerRecord:
-        """Return the named server, else the emptiest open one of the tier that suits the strategy.
+    async def choose(self, tiers: Sequence[ServerTier], name: str | None) -> ServerRecord:
+        """Return the named server, else the emptiest open one; one of an earlier tier goes before the others.
 
         Raises `UnknownServerError`, or `ServerFullError` when none has room. Two who choose at once may both get the
         last place: the registry refuses the second placement.
@@ -126,7 +126,6 @@ class ServerRecords:
             if not named:
                 raise UnknownServerError
             return named[0]
-        tiers = ["dedicated", "shared"] if strategy is StrategyName.DATABASE else ["shared"]
         open_servers = [
             server
             for server in await self.all()
@@ -137,7 +136,8 @@ class ServerRecords:
         if not open_servers:
             raise ServerFullError
         return min(
-            open_servers, key=lambda s: (tiers.index(s.tier), s.placements / s.capacity, s.name)
+            open_servers,
+            key=lambda s: (tiers.index(ServerTier(s.tier)), s.placements / s.capacity, s.name),
         )
 
 

@@ -3,7 +3,7 @@
 from tenancy.credentials import DatabaseRole
 from tenancy.installer import Installer, quoted
 from tenancy.pools import Pools
-from tenancy.tenant import Home, StrategyName, TenantId
+from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
 POOL_SCHEMA = "pool"
 
@@ -12,15 +12,25 @@ class RowStrategy:
     """The home is the shared schema of the server's pool database."""
 
     name = StrategyName.ROW
+    is_dedicated = False
+    server_tiers: tuple[ServerTier, ...] = (ServerTier.SHARED,)
 
     def __init__(self, installer: Installer, pools: Pools, pool_database: str) -> None:
         self._installer = installer
         self._pools = pools
         self._pool_database = pool_database
 
+    def shared_homes(self, server: str) -> tuple[Home, ...]:
+        """Return the shared schema of the server."""
+        return (Home(server, self._pool_database, POOL_SCHEMA),)
+
+    def is_own_database(self, database: str) -> bool:  # all share one
+        """Return False: no database is one tenant's."""
+        return False
+
     def home_for(self, tenant_id: TenantId, server: str) -> Home:  # all share one
         """Return the shared schema of the server."""
-        return Home(server, self._pool_database, POOL_SCHEMA)
+        return self.shared_homes(server)[0]
 
     async def prepare(self, home: Home) -> None:
         """Nothing is to be made: the pool exists since the server was added."""

@@ -1,17 +1,27 @@
 """A schema of its own for each clinic, in the server's pool database."""
 
 from tenancy.installer import Installer
-from tenancy.tenant import Home, StrategyName, TenantId
+from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
 
 class SchemaStrategy:
     """The home is a schema named by the tenant's id."""
 
     name = StrategyName.SCHEMA
+    is_dedicated = False
+    server_tiers: tuple[ServerTier, ...] = (ServerTier.SHARED,)
 
     def __init__(self, installer: Installer, pool_database: str) -> None:
         self._installer = installer
         self._pool_database = pool_database
+
+    def shared_homes(self, server: str) -> tuple[Home, ...]:  # each tenant has its own
+        """Return nothing: the pool database is there for the rows already."""
+        return ()
+
+    def is_own_database(self, database: str) -> bool:  # all share one
+        """Return False: no database is one tenant's."""
+        return False
 
     def home_for(self, tenant_id: TenantId, server: str) -> Home:
         """Return `t_<id>` in the server's pool database."""
