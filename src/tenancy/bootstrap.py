@@ -1,5 +1,6 @@
 """Makes a bare PostgreSQL server fit for us, once: roles, the registry's database, the pool's database."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tenancy.tenant import Home, Server
 
 REGISTRY_SCHEMA = "registry"
 BOOTSTRAP_LOCK = 7304
+
+log = logging.getLogger(__name__)
 
 
 class ServerNotPreparedError(TenancyError):
@@ -87,12 +90,28 @@ async def prepare_registry(pools: Pools, installer: Installer, server: str, data
 async def prepare_homes(
     pools: Pools, installer: Installer, strategies: Iterable[Strategy], server: str
 ) -> None:
-    """Create what the tenants of a server share: database, homes, gate and tables at the newest revision."""
+    """Create what the tenants of a server share: database, homes, gate and tables at the newest revision.
+
+    Then make ready what new homes are made from.
+    """
+    strategies = tuple(strategies)
     for home in shared_homes(strategies, server):
         await installer.create_database(server, home.database)
         await installer.equip_database(server, home.database)
         await installer.install_schema(home)
         await upgrade_home(pools, home)
+    await make_ready(strategies, server)
+
+
+async def make_ready(strategies: Iterable[Strategy], server: str) -> None:
+    """Make what new homes are made from; where that fails they are made slowly, and `clinic doctor` says so."""
+    for strategy in strategies:
+        try:
+            await strategy.prepare_server(server)
+        except (TenancyError, asyncpg.PostgresError, OSError) as error:
+            log.warning(
+                "server %s could not be made ready for %s: %s", server, strategy.name, error
+            )
 
 
 async def upgrade_home(pools: Pools, home: Home) -> tuple[str | None, str]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import asyncpg
 from msgspec import Struct
 
-from tenancy.bootstrap import upgrade_home
+from tenancy.bootstrap import make_ready, upgrade_home
 from tenancy.errors import TenancyError
 from tenancy.runtime import Tenancy
 from tenancy.strategy import shared_homes
@@ -55,6 +55,8 @@ async def migrate_fleet(tenancy: Tenancy, progress: MigrationProgress) -> list[H
         result = await _migrate(tenancy, home, equipped)
         results.append(result)
         progress(result, len(results), len(homes))
+    for server in await tenancy.store.servers.all():
+        await make_ready(tenancy.strategies.values(), server.name)
     return results
 
 

@@ -1,5 +1,6 @@
 """Makes databases and schemas that tenants can live in; the strategies are written in its terms."""
 
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +17,12 @@ NAME_LOCK = 7305
 goes on with after its sender was killed."""
 
 INSTALL_LOCK = 7302  # advisory lock class: two installers never change one database's gate at once
+
+# A database that is closed to connections is a template, and complete.
+_DATABASE_AND_TEMPLATE = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1),
+  EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $2 AND NOT datallowconn)
+"""
 
 
 @cache
@@ -38,20 +45,41 @@ class Installer:
         self._pools = pools
         self._maintenance_database = maintenance_database
 
-    async def create_database(self, server: str, database: str) -> None:
-        """Create the database if it is missing, closed to everybody but our roles."""
+    async def create_database(
+        self, server: str, database: str, *, template: str | None = None
+    ) -> bool:
+        """Create the database if it is missing; return whether it was copied from `template`, ready for our roles.
+
+        Without the template, or while somebody is in it, the database is an empty one.
+        """
         connection = await self._connect(server, self._maintenance_database)
         try:
             await _hold_name(connection, database)
-            exists = await connection.fetchval(
-                "SELECT true FROM pg_catalog.pg_database WHERE datname = $1", database
+            exists, is_copied = await connection.fetchrow(
+                _DATABASE_AND_TEMPLATE, database, template
             )
-            if not exists:
-                await connection.execute(
-                    f"CREATE DATABASE {quoted(database)} OWNER clinic_owner STRATEGY wal_log"
-                )
+            if exists:
+                return False
+            create = f"CREATE DATABASE {quoted(database)} OWNER clinic_owner STRATEGY wal_log"
+            if template is not None and is_copied:
+                with suppress(asyncpg.ObjectInUseError, asyncpg.InvalidCatalogNameError):
+                    await connection.execute(f"{create} TEMPLATE {quoted(template)}")
+                    # A copy has the template's contents, and the rights on a database are not among them.
+                    await connection.execute(f"SET ROLE clinic_owner; {_database_grants(database)}")
+                    return True
+            await connection.execute(create)
         except asyncpg.DuplicateDatabaseError:
             pass
+        finally:
+            await connection.close()
+        return False
+
+    async def close_database(self, server: str, database: str) -> None:
+        """Let nobody connect to the database any more, whatever their rights."""
+        connection = await self._connect(server, self._maintenance_database)
+        try:
+            await connection.execute("SET ROLE clinic_owner")
+            await connection.execute(f"ALTER DATABASE {quoted(database)} ALLOW_CONNECTIONS false")
         finally:
             await connection.close()
 
@@ -72,10 +100,7 @@ class Installer:
             await connection.execute(
                 f"BEGIN; SELECT pg_advisory_xact_lock({INSTALL_LOCK}, 0); SET LOCAL ROLE clinic_owner;"
                 f" SET LOCAL client_min_messages = warning;"
-                f" REVOKE ALL ON DATABASE {quoted(database)} FROM PUBLIC;"
-                f" GRANT CONNECT ON DATABASE {quoted(database)} TO clinic_app, clinic_mover;"
-                f" GRANT CONNECT, CREATE ON DATABASE {quoted(database)} TO clinic_migrator;"
-                f" {database_script()}; COMMIT;"
+                f" {_database_grants(database)} {database_script()}; COMMIT;"
             )
         finally:
             await connection.close()
@@ -116,6 +141,14 @@ class Installer:
 
     async def _connect(self, server: str, database: str) -> Any:
         return await self._pools.connect(server, database, DatabaseRole.MIGRATOR)
+
+
+def _database_grants(database: str) -> str:
+    return (
+        f"REVOKE ALL ON DATABASE {quoted(database)} FROM PUBLIC;"
+        f" GRANT CONNECT ON DATABASE {quoted(database)} TO clinic_app, clinic_mover;"
+        f" GRANT CONNECT, CREATE ON DATABASE {quoted(database)} TO clinic_migrator;"
+    )
 
 
 async def _hold_name(connection: Any, name: str) -> None:

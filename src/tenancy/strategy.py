@@ -5,7 +5,7 @@ schemas or databases: they ask.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
@@ -26,6 +26,12 @@ class Strategy(Protocol):
 
     def is_own_database(self, database: str) -> bool:
         """Return whether a database of this name can only be one tenant's: without a placement it is an orphan."""
+
+    async def prepare_server(self, server: str) -> None:
+        """Make ready what makes new homes on the server quick; nothing depends on it."""
+
+    async def server_problems(self, connection: Any) -> dict[str, str]:
+        """Return what is wrong with what `prepare_server` made, by database; `connection` is on the server."""
 
     def home_for(self, tenant_id: TenantId, server: str) -> Home:
         """Return the home a tenant would have on `server`; names come from the id alone."""

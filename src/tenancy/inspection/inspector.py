@@ -83,12 +83,16 @@ class Inspector:
     async def _inspect_server(self, server: str, placements: list[Placement]) -> list[Finding]:
         problems: list[str] = []
         present: set[str] | None = None
+        made_ready: dict[str, str] = {}
         async with self._looking(server, "postgres", problems) as connection:
             if connection is not None:
                 rows = await connection.fetch("SELECT datname FROM pg_catalog.pg_database")
                 present = {name for (name,) in rows}
                 problems += await role_problems(connection)
+                for strategy in self._strategies:
+                    made_ready |= await strategy.server_problems(connection)
         findings = [Finding(server, problem) for problem in problems]
+        findings += [Finding(f"{server}/{name}", p) for name, p in sorted(made_ready.items())]
         if present is None:
             return findings
         # The shared ones first: the others are held against them.

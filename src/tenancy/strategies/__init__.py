@@ -16,6 +16,6 @@ def all_strategies(
     strategies: list[Strategy] = [
         RowStrategy(installer, pools, pool_database),
         SchemaStrategy(installer, pool_database),
-        DatabaseStrategy(installer),
+        DatabaseStrategy(installer, pools),
     ]
     return {strategy.name: strategy for strategy in strategies}

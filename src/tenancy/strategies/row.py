@@ -1,5 +1,7 @@
 """Rows in shared tables: many clinics in one schema, told apart by row-level security."""
 
+from typing import Any
+
 from tenancy.credentials import DatabaseRole
 from tenancy.installer import Installer, quoted
 from tenancy.pools import Pools
@@ -27,6 +29,13 @@ class RowStrategy:
     def is_own_database(self, database: str) -> bool:  # all share one
         """Return False: no database is one tenant's."""
         return False
+
+    async def prepare_server(self, server: str) -> None:
+        """Nothing is kept ready."""
+
+    async def server_problems(self, connection: Any) -> dict[str, str]:  # nothing is kept ready
+        """Return nothing."""
+        return {}
 
     def home_for(self, tenant_id: TenantId, server: str) -> Home:  # all share one
         """Return the shared schema of the server."""

@@ -1,5 +1,7 @@
 """A schema of its own for each clinic, in the server's pool database."""
 
+from typing import Any
+
 from tenancy.installer import Installer
 from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
@@ -22,6 +24,13 @@ class SchemaStrategy:
     def is_own_database(self, database: str) -> bool:  # all share one
         """Return False: no database is one tenant's."""
         return False
+
+    async def prepare_server(self, server: str) -> None:
+        """Nothing is kept ready."""
+
+    async def server_problems(self, connection: Any) -> dict[str, str]:  # nothing is kept ready
+        """Return nothing."""
+        return {}
 
     def home_for(self, tenant_id: TenantId, server: str) -> Home:
         """Return `t_<id>` in the server's pool database."""
