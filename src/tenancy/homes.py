@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from tenancy.credentials import DatabaseRole
+from tenancy.home_connection import HomeConnection
 from tenancy.pools import Pools
 from tenancy.tenant import Home, Placement, TenantId
 
@@ -15,11 +16,16 @@ class Homes:
     def __init__(self, pools: Pools) -> None:
         self._pools = pools
 
-    async def open(self, placement: Placement) -> None:
+    def connection(self, home: Home) -> HomeConnection:
+        """Return a connection for several steps at one home; nothing happens before its first use."""
+        return HomeConnection(self._pools, home)
+
+    async def open(self, placement: Placement, through: HomeConnection | None = None) -> None:
         """Let the tenant in at this home with the placement's epoch; does nothing if it already is."""
-        connection = await self._connect(placement.home)
+        connection = through or self.connection(placement.home)
         try:
-            await connection.execute(
+            driver = await connection.get()
+            await driver.execute(
                 "INSERT INTO tenancy.tenant_home (tenant_id, schema_name, strategy, epoch, state)"
                 " VALUES ($1, $2, $3, $4, 'active') ON CONFLICT (tenant_id, schema_name) DO UPDATE"
                 " SET epoch = excluded.epoch, state = 'active', forward_to = NULL, changed_at = now()"
@@ -30,7 +36,8 @@ class Homes:
                 placement.epoch,
             )
         finally:
-            await connection.close()
+            if connection is not through:
+                await connection.close()
 
     async def close(self, tenant_id: TenantId, home: Home) -> None:
         """Remove the tenant's row at this home; from then on nobody enters there, and nobody is inside.

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from tenancy.credentials import DatabaseRole
+from tenancy.home_connection import HomeConnection
 from tenancy.migrations import TENANT_TREE, current_revision, render_upgrade
 from tenancy.pools import Pools
 from tenancy.tenant import Home
@@ -17,6 +18,11 @@ NAME_LOCK = 7305
 goes on with after its sender was killed."""
 
 INSTALL_LOCK = 7302  # advisory lock class: two installers never change one database's gate at once
+
+LIGHTLY = "SET LOCAL synchronous_commit = off; SET LOCAL check_function_bodies = off;"
+"""For a home that nobody can enter yet. Its commit need not wait for the disk: the home row and the first rows are
+written to the same log later, and waited for, so a server that loses this commit has lost them too and the set-up fails.
+The functions' bodies were checked when the server's shared home was made from the same script."""
 
 # A database that is closed to connections is a template, and complete.
 _DATABASE_AND_TEMPLATE = """
@@ -105,14 +111,15 @@ class Installer:
         finally:
             await connection.close()
 
-    async def install_schema(self, home: Home) -> None:
+    async def install_schema(self, home: Home, through: HomeConnection | None = None) -> None:
         """Create the home's schema with the tables of the newest revision, as one script.
 
         Does nothing where tables of any revision are: bringing them on is the migration's part.
         """
-        connection = await self._connect(home.server, home.database)
+        held = through or HomeConnection(self._pools, home)
         schema = quoted(home.schema)
         try:
+            connection = await held.get()
             async with connection.transaction():
                 await connection.execute(
                     f"SELECT pg_catalog.pg_advisory_xact_lock({NAME_LOCK}, pg_catalog.hashtext($1))",
@@ -124,10 +131,11 @@ class Installer:
                     f"SET LOCAL ROLE clinic_owner; CREATE SCHEMA IF NOT EXISTS {schema};"
                     f" GRANT USAGE ON SCHEMA {schema} TO clinic_app, clinic_migrator, clinic_mover;"
                     f" SET LOCAL search_path = {schema}, extensions;"
-                    f" {render_upgrade(TENANT_TREE, 'base', 'head')}"
+                    f" {LIGHTLY} {render_upgrade(TENANT_TREE, 'base', 'head')}"
                 )
         finally:
-            await connection.close()
+            if held is not through:
+                await held.close()
 
     async def drop_schema(self, home: Home) -> None:
         """Drop the home's schema with everything in it."""

@@ -24,7 +24,7 @@ from tenancy.registry.errors import (
     StrategyNotAllowedError,
     UnknownPlanError,
 )
-from tenancy.registry.records import PlanRecord, PlatformActor, PlatformEvent, ServerRecord
+from tenancy.registry.records import PlanRecord, PlatformActor, PlatformEvent
 from tenancy.registry.requests import NewTenant, TenantDraft, checked_draft
 from tenancy.registry.steps import Claim, Reservation
 from tenancy.registry.store import RegistryStore
@@ -34,11 +34,9 @@ from tenancy.tenant import Placement, StrategyName, Tenant, TenantId, TenantStat
 
 SETUPS_AT_ONCE_MAX: Final = 2
 """Each holds a registry connection while it works; the registry's pool must be able to serve them and the rest."""
-
 SETUP_WAIT_S_MAX: Final = 10.0
 SETUP_S_MAX: Final = 45.0
 """Less than the time after which the registry ends an idle transaction, and the claim with it."""
-
 FIRST_EPOCH: Final = 1
 VISITOR: Final = "visitor"
 ACTIVATED: Final = "activated"
@@ -168,7 +166,7 @@ class Provisioner:
         name = _strategy(request, terms)
         strategy = self._parts.strategies[name]
         draft = checked_draft(request, terms.id)
-        server: ServerRecord = await store.servers.choose(strategy.server_tiers, request.server)
+        server = await store.servers.choose(strategy.server_tiers, request.server)
         placement = Placement(
             tenant_id=draft.id,
             strategy=name,
@@ -206,40 +204,49 @@ class Provisioner:
 
     async def _run(self, claim: Claim, plan: _Plan, seed: Seed) -> None:
         """Go through the steps, as the runbook tells them. Each can be found begun, done or both by who takes it back."""
-        home, tenant_id = plan.placement.home, plan.draft.id
-        strategy = self._parts.strategies[plan.placement.strategy]
+        home, strategy = plan.placement.home, self._parts.strategies[plan.placement.strategy]
+        journal = self._records.journal(plan.draft.id)
+        connection = self._parts.homes.connection(home)
+        if not strategy.is_dedicated:
+            # Its database is there already: connecting takes as long as the reservation.
+            connection.begin()
+        try:
+            self._reached(Step.RESERVE)
+            await self._records.reserve(plan.reservation, Step.RESERVE, Step.PREPARE)
 
-        self._reached(Step.RESERVE)
-        await self._records.reserve(plan.reservation, Step.RESERVE, Step.PREPARE)
+            self._reached(Step.PREPARE)
+            await strategy.prepare(home)
+            journal.advance(Step.PREPARE, Step.INSTALL)
 
-        self._reached(Step.PREPARE)
-        await strategy.prepare(home)
-        await self._records.advance(tenant_id, Step.PREPARE, Step.INSTALL)
+            self._reached(Step.INSTALL)
+            await strategy.install(home, connection)
+            journal.advance(Step.INSTALL, Step.OPEN)
 
-        self._reached(Step.INSTALL)
-        await strategy.install(home)
-        await self._records.advance(tenant_id, Step.INSTALL, Step.OPEN)
+            self._reached(Step.OPEN)
+            await self._parts.homes.open(plan.placement, connection)
+            connection.begin_to_close()
+            journal.advance(Step.OPEN, Step.SEED)
 
-        self._reached(Step.OPEN)
-        await self._parts.homes.open(plan.placement)
-        await self._records.advance(tenant_id, Step.OPEN, Step.SEED)
-
-        self._reached(Step.SEED)
-        async with self._parts.sessions.session(tenant_id, Mode.WRITE) as session:
-            await seed(session)
-        await self._records.advance(tenant_id, Step.SEED, Step.ACTIVATE)
+            self._reached(Step.SEED)
+            async with self._parts.sessions.session(plan.draft.id, Mode.WRITE) as session:
+                await seed(session)
+            await journal.written()
+        finally:
+            # Before anybody takes the steps back: no connection is left at the home, no note comes late.
+            await connection.close()
+            await journal.close()
 
         self._reached(Step.ACTIVATE)
-        await claim.activate(plan.status, Step.ACTIVATE, plan.actor, _created_event(plan))
+        await claim.activate(
+            plan.status, (Step.SEED, Step.ACTIVATE), plan.actor, _created_event(plan)
+        )
         self._reached(ACTIVATED)
 
     async def _take_back_rivals(self, plan: _Plan) -> bool:
         """Take back the unfinished clinics that hold this one's names; return whether any was."""
-        rivals = await self._records.unfinished_rivals(
-            plan.reservation.columns, plan.reservation.hostname
-        )
-        taken_back = [rival for rival in rivals if await self._take_back(rival)]
-        return bool(taken_back)
+        names = plan.reservation
+        rivals = await self._records.unfinished_rivals(names.columns, names.hostname)
+        return bool([rival for rival in rivals if await self._take_back(rival)])
 
     async def _take_back_quietly(self, tenant_id: TenantId) -> bool:
         """As `_take_back`, where an error must not stop what goes on; a later sweep finds what is left."""
@@ -247,8 +254,7 @@ class Provisioner:
             return await self._take_back(tenant_id)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller has something more important to do
             # The class alone: a database's message may quote what was entered.
-            kind = type(error).__name__
-            log.warning("set-up of tenant %s could not be taken back: %s", tenant_id, kind)
+            log.warning("set-up of %s could not be taken back: %s", tenant_id, type(error).__name__)
             return False
 
     async def _take_back(self, tenant_id: TenantId) -> bool:
@@ -270,8 +276,7 @@ class Provisioner:
         with suppress(*_NO_HOMES_YET):
             await self._parts.homes.close(placement.tenant_id, placement.home)
         self._reached(f"undo_{Step.INSTALL}")
-        strategy = self._parts.strategies[placement.strategy]
-        await strategy.remove(placement.tenant_id, placement.home)
+        await self._parts.strategies[placement.strategy].remove(placement.tenant_id, placement.home)
 
 
 def _strategy(request: NewTenant, terms: PlanRecord) -> StrategyName:

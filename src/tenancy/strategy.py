@@ -7,6 +7,7 @@ schemas or databases: they ask.
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from tenancy.home_connection import HomeConnection
 from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
 
@@ -39,8 +40,8 @@ class Strategy(Protocol):
     async def prepare(self, home: Home) -> None:
         """Make the empty place: a database, a schema, or nothing."""
 
-    async def install(self, home: Home) -> None:
-        """Bring the tables of the newest revision there, if they are not."""
+    async def install(self, home: Home, through: HomeConnection | None = None) -> None:
+        """Bring the tables of the newest revision there, if they are not; `through` a connection of the caller's."""
 
     async def remove(self, tenant_id: TenantId, home: Home) -> None:
         """Undo `install` and `prepare`: after it nothing of the tenant is left at `home`."""

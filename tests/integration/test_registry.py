@@ -291,6 +291,6 @@ async def test_claim_is_for_one_and_ends_with_its_connection(
         assert claim is not None
         # Nobody can open what was taken back meanwhile.
         with pytest.raises(ProvisioningLostError):
-            await claim.activate(TenantStatus.ACTIVE, "activate", SYSTEM, CREATED)
+            await claim.activate(TenantStatus.ACTIVE, ("activate",), SYSTEM, CREATED)
     async with store.provisioning.claim(tenant_id) as third:
         assert third is not None

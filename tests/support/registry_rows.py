@@ -53,7 +53,7 @@ async def make_tenant(store: RegistryStore, server: ServerRecord, **changes: Any
         assert claim is not None
         await store.provisioning.reserve(wanted, "reserve", "prepare")
         if status is not TenantStatus.PROVISIONING:
-            await claim.activate(status, "activate", SYSTEM, CREATED)
+            await claim.activate(status, ("activate",), SYSTEM, CREATED)
     record = await store.tenants.by_id(tenant_id)
     assert record is not None
     return record

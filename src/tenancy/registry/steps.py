@@ -1,5 +1,6 @@
 """What provisioning writes to the registry: the claim, the reservation, the journal, the activation, the way back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -73,7 +74,11 @@ class Claim:
         self._tenant_id = tenant_id
 
     async def activate(
-        self, status: TenantStatus, step: str, actor: PlatformActor, event: PlatformEvent
+        self,
+        status: TenantStatus,
+        done: tuple[str, ...],
+        actor: PlatformActor,
+        event: PlatformEvent,
     ) -> None:
         """Open the clinic, in the very transaction that holds the claim: who lost the claim cannot open it.
 
@@ -89,9 +94,48 @@ class Claim:
         )
         if opened.rowcount == 0:
             raise ProvisioningLostError
-        await self._connection.execute(_MARK, [_step(self._tenant_id, step, "done")])
+        await self._connection.execute(
+            _MARK, [_step(self._tenant_id, step, "done") for step in done]
+        )
         await record_platform_event(self._connection, actor, event)
         await self._connection.commit()
+
+
+class Journal:
+    """Notes the progress of one set-up beside the work. Told to people only: the way back does not rely on it."""
+
+    def __init__(self, engine: AsyncEngine, tenant_id: TenantId) -> None:
+        self._engine = engine
+        self._tenant_id = tenant_id
+        self._states: dict[str, str] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    def advance(self, done: str, started: str) -> None:
+        """Note that one step is done and the next begun; the caller goes on meanwhile."""
+        self._states |= {done: "done", started: "started"}
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.ensure_future(self._write(self._writing))
+
+    async def written(self) -> None:
+        """Wait until everything is noted; raise what went wrong."""
+        if self._writing is not None:
+            await self._writing
+
+    async def close(self) -> None:
+        """Wait until nothing more will be noted."""
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
+
+    async def _write(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            before.result()  # what could not be noted then is not forgotten
+        while self._states:
+            async with self._engine.begin() as connection:
+                await connection.execute(_LAZY_COMMIT)
+                # What was added while a connection was waited for goes with it.
+                states, self._states = self._states, {}
+                rows = [_step(self._tenant_id, step, state) for step, state in states.items()]
+                await connection.execute(_MARK, rows)
 
 
 class ProvisioningRecords:
@@ -156,11 +200,9 @@ class ProvisioningRecords:
                 )
             await _mark(connection, placement.tenant_id, done, started)
 
-    async def advance(self, tenant_id: TenantId, done: str, started: str) -> None:
-        """Note that one step is done and the next begun. Told to people only: the way back does not rely on it."""
-        async with self._engine.begin() as connection:
-            await connection.execute(_LAZY_COMMIT)
-            await _mark(connection, tenant_id, done, started)
+    def journal(self, tenant_id: TenantId) -> "Journal":
+        """Return what notes the progress of a set-up."""
+        return Journal(self._engine, tenant_id)
 
     async def fail(self, tenant_id: TenantId, step: str, error: BaseException) -> None:
         """Note why a step failed: the error's class, never its text, which may quote what was entered."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tenancy.home_connection import HomeConnection
 from tenancy.installer import Installer
 from tenancy.pools import Pools
 from tenancy.template import Templates, template_problems
@@ -50,9 +51,9 @@ class DatabaseStrategy:
         if not is_copied:
             await self._installer.equip_database(home.server, home.database)
 
-    async def install(self, home: Home) -> None:
+    async def install(self, home: Home, through: HomeConnection | None = None) -> None:
         """Create the tables of the newest revision, if they did not come with the template."""
-        await self._installer.install_schema(home)
+        await self._installer.install_schema(home, through)
 
     async def remove(
         self, tenant_id: TenantId, home: Home

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tenancy.credentials import DatabaseRole
+from tenancy.home_connection import HomeConnection
 from tenancy.installer import Installer, quoted
 from tenancy.pools import Pools
 from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
@@ -44,7 +45,7 @@ class RowStrategy:
     async def prepare(self, home: Home) -> None:
         """Nothing is to be made: the pool exists since the server was added."""
 
-    async def install(self, home: Home) -> None:
+    async def install(self, home: Home, through: HomeConnection | None = None) -> None:
         """Nothing is to be installed: the pool is migrated with the fleet."""
 
     async def remove(self, tenant_id: TenantId, home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tenancy.home_connection import HomeConnection
 from tenancy.installer import Installer
 from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
@@ -39,9 +40,9 @@ class SchemaStrategy:
     async def prepare(self, home: Home) -> None:
         """Nothing apart: the schema comes with its tables, in one transaction."""
 
-    async def install(self, home: Home) -> None:
+    async def install(self, home: Home, through: HomeConnection | None = None) -> None:
         """Create the schema with the tables of the newest revision."""
-        await self._installer.install_schema(home)
+        await self._installer.install_schema(home, through)
 
     async def remove(
         self, tenant_id: TenantId, home: Home
