@@ -21,11 +21,10 @@ from tenancy.registry.errors import (
     LegacyIdTakenError,
     NameTakenError,
     SlugTakenError,
-    StrategyNotAllowedError,
     UnknownPlanError,
 )
-from tenancy.registry.records import PlanRecord, PlatformActor, PlatformEvent
-from tenancy.registry.requests import NewTenant, TenantDraft, checked_draft
+from tenancy.registry.records import PlatformActor, PlatformEvent
+from tenancy.registry.requests import NewTenant, TenantDraft, checked_draft, chosen_strategy
 from tenancy.registry.steps import Claim, Reservation
 from tenancy.registry.store import RegistryStore
 from tenancy.session import TenantSession
@@ -163,7 +162,7 @@ class Provisioner:
         is_visitor = request.actor.kind == VISITOR
         if terms is None or not terms.is_active or (is_visitor and terms.kind == "custom"):
             raise UnknownPlanError
-        name = _strategy(request, terms)
+        name = chosen_strategy(request, terms)
         strategy = self._parts.strategies[name]
         draft = checked_draft(request, terms.id)
         server = await store.servers.choose(strategy.server_tiers, request.server)
@@ -277,17 +276,6 @@ class Provisioner:
             await self._parts.homes.close(placement.tenant_id, placement.home)
         self._reached(f"undo_{Step.INSTALL}")
         await self._parts.strategies[placement.strategy].remove(placement.tenant_id, placement.home)
-
-
-def _strategy(request: NewTenant, terms: PlanRecord) -> StrategyName:
-    """Return the strategy that was asked for, else the preferred one, else the plan's own."""
-    allowed = terms.allowed_strategies
-    if request.strategy is not None:
-        if request.strategy not in allowed:
-            raise StrategyNotAllowedError
-        return request.strategy
-    preferred = request.preferred_strategy
-    return preferred if preferred in allowed and preferred is not None else allowed[0]
 
 
 def _created_event(plan: _Plan) -> PlatformEvent:

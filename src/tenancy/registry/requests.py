@@ -8,8 +8,8 @@ from msgspec import Struct
 from uuid_utils.compat import uuid7
 
 from tenancy.registry.countries import country_defaults, is_timezone
-from tenancy.registry.errors import InvalidTenantFieldError
-from tenancy.registry.records import SYSTEM, PlatformActor
+from tenancy.registry.errors import InvalidTenantFieldError, StrategyNotAllowedError
+from tenancy.registry.records import SYSTEM, PlanRecord, PlatformActor
 from tenancy.registry.slugs import checked_slug
 from tenancy.tenant import StrategyName, Tenant, TenantId, TenantStatus
 
@@ -99,6 +99,17 @@ def timezone_of(request: NewTenant) -> str:
     """Return the zone that the clinic and its first branch will have; raise `InvalidTenantFieldError`."""
     country = _country(request.country)
     return _timezone(country_defaults(country, request.timezone, request.currency).timezone)
+
+
+def chosen_strategy(request: NewTenant, terms: PlanRecord) -> StrategyName:
+    """Return the strategy that was asked for, else the preferred one, else the plan's own."""
+    allowed = terms.allowed_strategies
+    if request.strategy is not None:
+        if request.strategy not in allowed:
+            raise StrategyNotAllowedError
+        return request.strategy
+    preferred = request.preferred_strategy
+    return preferred if preferred in allowed and preferred is not None else allowed[0]
 
 
 def checked_fields(fields: dict[str, Any]) -> dict[str, Any]:
