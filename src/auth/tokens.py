@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +27,9 @@ LEEWAY_S = 5
 """How far the clocks of two servers may be apart."""
 
 TOKEN_LENGTH_MAX = 4_096
+VERIFIED_MAX = 4_096
+"""Tokens of one process that are remembered as verified; the one unused for longest goes."""
+
 REFRESH_PREFIX = "pcr_"
 REFRESH_BYTES = 32
 _REFRESH_SHAPE = re.compile(rf"{REFRESH_PREFIX}[A-Za-z0-9_-]{{43}}", re.ASCII)
@@ -110,6 +114,8 @@ class TokenIssuer:
         self._current = keys[0]
         self._issuer = issuer
         self._clock = clock
+        # Claims by audience and SHA-256 of the whole token: of what verified, never of what was refused.
+        self._verified: OrderedDict[tuple[Audience, bytes], AccessClaims] = OrderedDict()
         self.access_ttl_s = access_ttl_s
         self.refresh_ttl_s = refresh_ttl_s
 
@@ -136,9 +142,31 @@ class TokenIssuer:
         )
 
     def verify(self, token: str, audience: Audience) -> AccessClaims:
-        """Return the claims of a token for `audience`; raise `TokenExpiredError` or `InvalidTokenError`."""
+        """Return the claims of a token for `audience`; raise `TokenExpiredError` or `InvalidTokenError`.
+
+        A token that verified is known again until it expires: a signature does not become wrong, and whether its
+        session lives is not asked here. The keys are those of this issuer for its whole life.
+        """
         if len(token) > TOKEN_LENGTH_MAX:
             raise InvalidTokenError
+        key = (audience, hashlib.sha256(token.encode()).digest())
+        claims = self._verified.get(key)
+        if claims is None:
+            claims = self._verify_anew(token, audience)
+            self._remember(key, claims)
+        elif claims.exp <= self._clock().timestamp() - LEEWAY_S:
+            del self._verified[key]
+            raise TokenExpiredError
+        else:
+            self._verified.move_to_end(key)
+        return claims
+
+    def _remember(self, key: tuple[Audience, bytes], claims: AccessClaims) -> None:
+        if len(self._verified) >= VERIFIED_MAX:
+            self._verified.popitem(last=False)
+        self._verified[key] = claims
+
+    def _verify_anew(self, token: str, audience: Audience) -> AccessClaims:
         try:
             claims = msgspec.convert(self._decode(token, audience), AccessClaims)
         except jwt.ExpiredSignatureError:

@@ -12,6 +12,7 @@ import pytest
 from auth.errors import InvalidTokenError, TokenExpiredError
 from auth.principal import PrincipalKind
 from auth.tokens import (
+    LEEWAY_S,
     Audience,
     Grant,
     SigningKey,
@@ -220,3 +221,47 @@ def test_what_cannot_be_a_refresh_token_has_no_digest(token: str) -> None:
 def test_grant_ids_are_uuids() -> None:
     claims = issuer().verify(issuer().issue(GRANT, Audience.CLINIC), Audience.CLINIC)
     assert isinstance(claims.sid, UUID)
+
+
+def test_known_token_stops_at_its_expiry() -> None:
+    now = datetime.now(UTC)
+    moments = [now]
+    ours = TokenIssuer((KEY,), issuer="https://clinic.example", clock=lambda: moments[-1])
+    token = ours.issue(GRANT, Audience.CLINIC)
+    assert ours.verify(token, Audience.CLINIC) == ours.verify(token, Audience.CLINIC)
+    moments.append(now + timedelta(seconds=ours.access_ttl_s + LEEWAY_S + 1))
+    with pytest.raises(TokenExpiredError):
+        ours.verify(token, Audience.CLINIC)
+
+
+def test_known_token_is_for_its_audience_and_its_keys_alone() -> None:
+    ours = issuer(KEY)
+    token = ours.issue(GRANT, Audience.CLINIC)
+    ours.verify(token, Audience.CLINIC)
+    with pytest.raises(InvalidTokenError):
+        ours.verify(token, Audience.PLATFORM)
+    with pytest.raises(InvalidTokenError):
+        ours.verify(token[:-1] + ("A" if token[-1] != "A" else "Q"), Audience.CLINIC)
+    with pytest.raises(InvalidTokenError):
+        issuer(OTHER_KEY).verify(token, Audience.CLINIC)
+
+
+def test_few_tokens_are_remembered_and_refused_ones_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auth.tokens.VERIFIED_MAX", 2)
+    ours, stranger = issuer(KEY), issuer(OTHER_KEY)
+    decoded: list[str] = []
+    plainly = ours._decode
+
+    def counted(token: str, audience: Audience) -> dict[str, Any]:
+        decoded.append(token)
+        return plainly(token, audience)
+
+    monkeypatch.setattr(ours, "_decode", counted)
+    first, second, third = (ours.issue(GRANT, Audience.CLINIC) for _ in range(3))
+    for token in (first, second, first, third, first, second):
+        ours.verify(token, Audience.CLINIC)
+    assert decoded == [first, second, third, second]
+    for _ in range(2):
+        with pytest.raises(InvalidTokenError):
+            ours.verify(stranger.issue(GRANT, Audience.CLINIC), Audience.CLINIC)
+    assert len(decoded) == 6
