@@ -73,7 +73,7 @@ async def fetch_page(  # keyword-only; each is one part of a keyset page
     """
     keys = list(order)
     if request.cursor is not None:
-        types = [_python_type(column) for column in keys]
+        types = [python_type(column) for column in keys]
         seen = decode_cursor(request.cursor, types)
         bound = tuple_(*keys)
         statement = statement.where(bound < seen if descending else bound > seen)
@@ -85,7 +85,7 @@ async def fetch_page(  # keyword-only; each is one part of a keyset page
     return Page(items=[make(row) for row in items], next_cursor=last)
 
 
-def _python_type(column: ColumnElement[Any]) -> type:
+def python_type(column: ColumnElement[Any]) -> type:
     """Return the type that a cursor's JSON value is converted to for this column."""
     python_type = column.type.python_type
     return python_type if python_type in {UUID, datetime, int} else str

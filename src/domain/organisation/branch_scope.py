@@ -6,11 +6,12 @@ a branch: whoever comes to two branches has one record, so all staff see all pat
 branch: they see their own rows only (`own_patients`), and every path that they may use asks for that first.
 """
 
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, exists, false, select, true
+from sqlalchemy import BindParameter, ColumnElement, Select, exists, false, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from domain.actor import Actor
@@ -30,15 +31,43 @@ class BranchInUse(Struct, frozen=True):
     is_active: bool
 
 
+class Reach(StrEnum):
+    """How far somebody sees: it decides the form of the conditions, and the user's id is all that they hold."""
+
+    NOTHING = "nothing"
+    """Nobody is known behind the call, as on public routes."""
+    OWN_RECORD = "own_record"
+    """Portal users."""
+    OWN_BRANCHES = "own_branches"
+    EVERYTHING = "everything"
+
+
+UserId = UUID | BindParameter[Any] | None
+"""A user, or the place in a statement for one."""
+
+
+def reach_of(actor: Actor) -> Reach:
+    """Return how far the actor sees."""
+    if actor.sees_all_branches:
+        return Reach.EVERYTHING
+    if actor.user_id is None:
+        return Reach.NOTHING
+    return Reach.OWN_RECORD if actor.is_patient_only else Reach.OWN_BRANCHES
+
+
 def visible_branches(actor: Actor) -> Select[UUID] | None:
     """Return a subquery with the ids of the branches whose rows the actor sees; None stands for all of them."""
-    if actor.is_patient_only or _is_nobody(actor):
-        return select(BranchMember.branch_id).where(false()).correlate(None)
-    if actor.sees_all_branches:
+    return branches_within(reach_of(actor), actor.user_id)
+
+
+def branches_within(reach: Reach, user_id: UserId) -> Select[UUID] | None:
+    """As `visible_branches`, for anybody who sees so far."""
+    if reach is Reach.EVERYTHING:
         return None
+    if reach is not Reach.OWN_BRANCHES:
+        return select(BranchMember.branch_id).where(false()).correlate(None)
     # Not to be correlated: it may stand inside a query on the same table.
-    member = select(BranchMember.branch_id).where(BranchMember.user_id == actor.user_id)
-    return member.correlate(None)
+    return select(BranchMember.branch_id).where(BranchMember.user_id == user_id).correlate(None)
 
 
 def in_visible_branches(column: BranchColumn, actor: Actor) -> ColumnElement[bool]:
@@ -54,11 +83,16 @@ def in_offered_branches(column: BranchColumn, actor: Actor) -> ColumnElement[boo
 
 def own_patients(actor: Actor) -> Select[UUID] | None:
     """Return a subquery with the ids of the patients a portal user may see; None stands for all of the clinic."""
-    if _is_nobody(actor):
+    return patients_within(reach_of(actor), actor.user_id)
+
+
+def patients_within(reach: Reach, user_id: UserId) -> Select[UUID] | None:
+    """As `own_patients`, for anybody who sees so far."""
+    if reach is Reach.NOTHING:
         return select(Patient.id).where(false()).correlate(None)
-    if not actor.is_patient_only:
+    if reach is not Reach.OWN_RECORD:
         return None
-    return select(Patient.id).where(Patient.user_id == actor.user_id).correlate(None)
+    return select(Patient.id).where(Patient.user_id == user_id).correlate(None)
 
 
 async def require_branch(session: TenantSession, actor: Actor, branch_id: UUID) -> BranchInUse:
@@ -81,8 +115,3 @@ async def require_branch(session: TenantSession, actor: Actor, branch_id: UUID) 
     if visible_branches(actor) is not None and (actor.is_patient_only or not row.works_there):
         raise BranchForbiddenError
     return BranchInUse(row.id, row.timezone, row.is_active)
-
-
-def _is_nobody(actor: Actor) -> bool:
-    """Whether nobody is known behind the call, as on public routes: without a user, and yet not the system."""
-    return actor.user_id is None and not actor.sees_all_branches

@@ -1,25 +1,36 @@
 """Reading appointments: lists, the day's agenda, one of them. Hot paths: columns into Structs, never entities."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import select
 
 from domain.actor import Actor
 from domain.clinic import ClinicProfile
 from domain.clock import Clock, utc_now
 from domain.errors import NotFoundError
-from domain.organisation.branch_scope import in_visible_branches, own_patients
-from domain.organisation.models import Branch, Patient, Person, Practitioner
-from domain.paging import Page, PageRequest, fetch_page
+from domain.organisation.branch_scope import reach_of
+from domain.organisation.models import Branch
+from domain.paging import Page, PageRequest
+from domain.scheduling.appointment_lists import (
+    ACTOR,
+    SINCE,
+    STATUSES,
+    UNTIL,
+    agenda_list,
+    appointment_list,
+    appointments_in,
+    entries_in,
+    shown_appointments,
+    values_of_day,
+    within_reach,
+)
 from domain.scheduling.appointment_schemas import (
     AgendaEntry,
     AppointmentFilter,
     AppointmentOut,
 )
-from domain.scheduling.calendar import DAY
 from domain.scheduling.ics import CalendarEntry
 from domain.scheduling.models import Appointment
 from domain.scheduling.moments import read_bound, require_day, zone_named
@@ -28,25 +39,6 @@ from tenancy.session import TenantSession
 
 AGENDA_ENTRIES_MAX: Final = 500
 """Lines of one page of a day's agenda: more than a day of one branch has."""
-
-OFFSET_MAX: Final = timedelta(hours=14)
-"""No zone is further from UTC."""
-
-_PATIENT_PERSON = aliased(Person, name="patient_person")
-_PRACTITIONER_PERSON = aliased(Person, name="practitioner_person")
-
-COMPUTED: Final = frozenset({"outside_availability"})
-SHOWN: Final = tuple(n for n in AppointmentOut.__struct_fields__ if n not in COMPUTED)
-NAMES: Final = frozenset({"patient_name", "practitioner_name"})
-LISTED: Final = tuple(n for n in AgendaEntry.__struct_fields__ if n not in NAMES)
-
-
-def within_reach(actor: Actor) -> ColumnElement[bool]:
-    """Return the condition on the appointments that the actor sees: own ones, or those of the actor's branches."""
-    own = own_patients(actor)
-    if own is not None:
-        return Appointment.patient_id.in_(own)
-    return in_visible_branches(Appointment.branch_id, actor)
 
 
 class AgendaService(ClinicService):
@@ -62,22 +54,21 @@ class AgendaService(ClinicService):
         self, wanted: AppointmentFilter, page: PageRequest, *, newest_first: bool = False
     ) -> Page[AppointmentOut]:
         """Return one page of the appointments that match, by start; raise `InvalidTimeError` for a bad bound."""
-        return await fetch_page(
-            self.session,
-            self._rows().where(*await self._conditions(wanted)),
-            order=[Appointment.starts_at.expression, Appointment.id.expression],
-            request=page,
-            make=self._out,
-            descending=newest_first,
+        values = await self._values(wanted)
+        form = appointment_list(reach_of(self.actor), frozenset(values), descending=newest_first)
+        return await form.fetch(
+            self.session, self._bound(values), page, appointments_in(self.clinic.zone)
         )
 
     async def get_appointment(self, appointment_id: UUID) -> AppointmentOut:
         """Return one appointment; raise `NotFoundError` if there is none that the actor sees."""
-        found = await self.session.execute(self._rows().where(Appointment.id == appointment_id))
+        found = await self.session.execute(
+            shown_appointments().where(Appointment.id == appointment_id, within_reach(self.actor))
+        )
         row = found.one_or_none()
         if row is None:
             raise NotFoundError
-        return self._out(row)
+        return appointments_in(self.clinic.zone)(row)
 
     async def agenda(
         self,
@@ -92,30 +83,13 @@ class AgendaService(ClinicService):
         Raises `InvalidTimeError` for a day on which nothing can happen.
         """
         require_day("date", day)
-        statement = (
-            select(
-                *(getattr(Appointment, name) for name in LISTED),
-                Branch.timezone,
-                *_named("patient", _PATIENT_PERSON),
-                *_named("practitioner", _PRACTITIONER_PERSON),
-            )
-            .join(Appointment.branch)
-            .join(Appointment.patient)
-            .join(Patient.person.of_type(_PATIENT_PERSON))
-            .join(Appointment.practitioner)
-            .join(Practitioner.person.of_type(_PRACTITIONER_PERSON))
-            .where(within_reach(self.actor), *_on(day))
-        )
-        if branch_id is not None:
-            statement = statement.where(Appointment.branch_id == branch_id)
-        if practitioner_id is not None:
-            statement = statement.where(Appointment.practitioner_id == practitioner_id)
-        return await fetch_page(
+        wanted = {"branch_id": branch_id, "practitioner_id": practitioner_id}
+        values = _given(wanted)
+        return await agenda_list(reach_of(self.actor), frozenset(values)).fetch(
             self.session,
-            statement,
-            order=[Appointment.starts_at.expression, Appointment.id.expression],
-            request=PageRequest(limit=AGENDA_ENTRIES_MAX, cursor=cursor),
-            make=self._entry,
+            self._bound(values) | values_of_day(day),
+            PageRequest(limit=AGENDA_ENTRIES_MAX, cursor=cursor),
+            entries_in(self.clinic.zone),
         )
 
     async def calendar_entry(self, appointment_id: UUID) -> CalendarEntry:
@@ -149,51 +123,28 @@ class AgendaService(ClinicService):
             language=self.clinic.language,
         )
 
-    def _rows(self) -> Select[Any]:
-        columns: tuple[Any, ...] = tuple(getattr(Appointment, name) for name in SHOWN)
-        return (
-            select(*columns, Branch.timezone)
-            .join(Appointment.branch)
-            .where(within_reach(self.actor))
+    def _bound(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, ACTOR: self.actor.user_id}
+
+    async def _values(self, wanted: AppointmentFilter) -> dict[str, Any]:
+        """Return the values of the filters that are in use, by the names that `appointment_list` knows."""
+        values = _given(
+            {
+                "practitioner_id": wanted.practitioner_id,
+                "patient_id": wanted.patient_id,
+                "branch_id": wanted.branch_id,
+                "room_id": wanted.room_id,
+                STATUSES: wanted.statuses or None,
+            }
         )
-
-    def _out(self, row: Any) -> AppointmentOut:
-        values = {name: getattr(row, name) for name in SHOWN}
-        return AppointmentOut(**values | self._local_times(row))
-
-    def _entry(self, row: Any) -> AgendaEntry:
-        values = {name: getattr(row, name) for name in LISTED}
-        return AgendaEntry(
-            **values | self._local_times(row),
-            patient_name=_full_name(row, "patient"),
-            practitioner_name=_full_name(row, "practitioner"),
-        )
-
-    def _local_times(self, row: Any) -> dict[str, datetime]:
-        zone = zone_named(row.timezone, self.clinic.zone)
-        return {
-            "starts_at": row.starts_at.astimezone(zone),
-            "ends_at": row.ends_at.astimezone(zone),
-        }
-
-    async def _conditions(self, wanted: AppointmentFilter) -> list[ColumnElement[bool]]:
-        equal = {
-            Appointment.practitioner_id: wanted.practitioner_id,
-            Appointment.patient_id: wanted.patient_id,
-            Appointment.branch_id: wanted.branch_id,
-            Appointment.room_id: wanted.room_id,
-        }
-        conditions = [column == value for column, value in equal.items() if value is not None]
-        if wanted.statuses:
-            conditions.append(Appointment.status.in_(wanted.statuses))
         if wanted.since is None and wanted.until is None:
-            return conditions
+            return values
         zone = zone_named(await self.branch_zone(wanted.branch_id), self.clinic.zone)
         if wanted.since is not None:
-            conditions.append(Appointment.starts_at >= read_bound("from", wanted.since, zone))
+            values[SINCE] = read_bound("from", wanted.since, zone)
         if wanted.until is not None:
-            conditions.append(Appointment.starts_at < read_bound("to", wanted.until, zone))
-        return conditions
+            values[UNTIL] = read_bound("to", wanted.until, zone)
+        return values
 
     async def branch_zone(self, branch_id: UUID | None) -> str | None:
         """Return the name of the zone that naive bounds are in; None stands for the clinic's."""
@@ -202,30 +153,5 @@ class AgendaService(ClinicService):
         return await self.session.scalar(select(Branch.timezone).where(Branch.id == branch_id))
 
 
-def _on(day: date) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for a start on that local day of the branch.
-
-    The bounds in UTC are wider than any zone's day, so that the index is read over two days at most.
-    """
-    midnight = datetime.combine(day, time(), tzinfo=UTC)
-    return (
-        Appointment.starts_at >= midnight - OFFSET_MAX,
-        Appointment.starts_at < midnight + DAY + OFFSET_MAX,
-        func.date(func.timezone(Branch.timezone, Appointment.starts_at)) == day,
-    )
-
-
-def _named(whose: str, person: Any) -> tuple[Any, ...]:
-    return (
-        person.given_names.label(f"{whose}_given_names"),
-        person.family_name.label(f"{whose}_family_name"),
-        person.second_family_name.label(f"{whose}_second_family_name"),
-    )
-
-
-def _full_name(row: Any, whose: str) -> str:
-    parts = (
-        getattr(row, f"{whose}_{part}")
-        for part in ("given_names", "family_name", "second_family_name")
-    )
-    return " ".join(part for part in parts if part)
+def _given(wanted: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value is not None}

@@ -85,7 +85,7 @@ class CancelIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cancel_reason: ShortText | None = None
 
 
-class AppointmentOut(Struct, frozen=True, kw_only=True):
+class AppointmentOut(Struct, frozen=True):
     """An appointment; its times carry the branch's offset.
 
     `outside_availability` is told when it is booked: whether the practitioner's hours did not cover it.
@@ -115,7 +115,7 @@ class AppointmentOut(Struct, frozen=True, kw_only=True):
     outside_availability: bool | UnsetType = UNSET
 
 
-class AgendaEntry(Struct, frozen=True, kw_only=True):
+class AgendaEntry(Struct, frozen=True):
     """One line of the day's agenda, with the names that people read."""
 
     id: UUID

@@ -6,7 +6,7 @@ from sqlalchemy import insert, select
 
 from domain.actor import Actor
 from domain.errors import BranchForbiddenError, NotFoundError, StaleVersionError
-from domain.scheduling.agenda import within_reach
+from domain.scheduling.appointment_lists import within_reach
 from domain.scheduling.models import Appointment, AppointmentEvent
 from domain.scheduling.transitions import AppointmentStatus
 from domain.tables import new_id

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import DBAPIError
 
 from domain.actor import Actor
-from domain.scheduling.agenda import within_reach
+from domain.scheduling.appointment_lists import within_reach
 from domain.scheduling.calendar import Period
 from domain.scheduling.errors import AppointmentConflictError, Conflict
 from domain.scheduling.models import Appointment
