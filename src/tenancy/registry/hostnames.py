@@ -2,16 +2,20 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 
 import idna
 
 HOSTNAME_LENGTH_MAX = 253
 HEADER_LENGTH_MAX = 512
+NAMES_REMEMBERED_MAX = 4_096
+"""Names whose form is remembered: every request has one."""
 
 _LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 _HOST_AND_PORT = re.compile(r"^([^:\[\]/@\s]+?)\.?(?::[0-9]{0,5})?$")
 
 
+@lru_cache(NAMES_REMEMBERED_MAX)
 def normalise_hostname(host: str) -> str | None:
     """Return the host name in lower case, IDNA-encoded (UTS 46), without port and trailing dot.
 
