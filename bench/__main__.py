@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 from pathlib import Path
 
 from bench.competition import measure_competition
@@ -39,9 +40,18 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown measurement: {', '.join(sorted(unknown))}")
     try:
-        asyncio.run(run(options))
+        asyncio.run(run_until_stopped(options))
     except BenchError as error:
         raise SystemExit(str(error)) from None
+    except asyncio.CancelledError:
+        raise SystemExit("stopped before the end") from None
+
+
+async def run_until_stopped(options: argparse.Namespace) -> None:
+    """Run; on SIGTERM stop everything that was started, as on Ctrl-C, for it lives in process groups of its own."""
+    measuring = asyncio.ensure_future(run(options))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
+    await measuring
 
 
 async def run(options: argparse.Namespace) -> None:

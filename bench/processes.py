@@ -123,9 +123,11 @@ async def run_load(plan: Plan) -> Outcome:
         async with asyncio.timeout(plan.seconds + LOAD_SLACK_S):
             output, _ = await process.communicate(msgspec.json.encode(plan))
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise BenchError("the load generator did not end") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         raise BenchError(f"the load generator failed with exit code {process.returncode}")
     return msgspec.json.decode(output, type=Outcome)
