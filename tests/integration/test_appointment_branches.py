@@ -79,3 +79,18 @@ async def test_readers_read_and_do_not_write(clinic_a: Clinic, role: Role) -> No
     assert (await clinic_a.get(path, headers=bearer(token))).status_code == 200
     answer = await clinic_a.post(APPOINTMENTS, surgery.body(NINE), headers=bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_callers_share_the_form_of_a_list_and_not_its_rows(clinic_a: Clinic) -> None:
+    """The statement is built for the first of them; each must still see the own branch alone."""
+    here = await surgery_at(clinic_a)
+    there = await surgery_at(clinic_a, await another_branch(clinic_a))
+    surgeries = [here, there]
+    booked = [(await surgery.book(NINE))["id"] for surgery in surgeries]
+    tokens = [await surgery.staff(Role.OPERATOR, surgery.branch_id) for surgery in surgeries]
+    for path, asked in ((APPOINTMENTS, {}), (f"{APPOINTMENTS}/agenda", {"date": str(MONDAY)})):
+        for _ in range(2):
+            for own, token in zip(booked, tokens, strict=True):
+                answer = await clinic_a.get(path, params=asked, headers=bearer(token))
+                assert own in (seen := {item["id"] for item in answer.json()["items"]})
+                assert not seen & ({*booked} - {own})

@@ -8,6 +8,7 @@ from sqlalchemy.exc import InvalidRequestError
 
 from domain.actor import Actor, Role
 from domain.organisation.branch_scope import Reach, reach_of
+from domain.organisation.patients import _patient_list
 from domain.prepared_lists import PreparedList
 from domain.scheduling.appointment_lists import agenda_list, appointment_list
 
@@ -23,6 +24,7 @@ def test_every_value_of_a_prepared_list_must_be_bound_anew(reach: Reach) -> None
     lists = [
         agenda_list(reach, frozenset({"branch_id", "practitioner_id"})),
         appointment_list(reach, frozenset(FILTERS), descending=True),
+        _patient_list(reach, by_birth_date=True),
     ]
     for statement in (statement for made in lists for statement in statements_of(made)):
         compiled = statement.compile(dialect=postgresql.dialect())

@@ -1,11 +1,12 @@
 """The clinic's patients: found, registered, changed, archived. All staff see all of them, a portal user only their own row."""
 
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from sqlalchemy.orm import aliased
 
 from domain.actor import Actor
@@ -13,7 +14,7 @@ from domain.clinic import ClinicProfile
 from domain.clock import Clock, utc_now
 from domain.errors import InvalidFieldError, NotFoundError, StaleVersionError
 from domain.operations.counters import next_number
-from domain.organisation.branch_scope import own_patients
+from domain.organisation.branch_scope import Reach, own_patients, patients_within, reach_of
 from domain.organisation.errors import PatientMergedError
 from domain.organisation.identifiers import identifiers_of
 from domain.organisation.json_objects import checked_object
@@ -36,6 +37,7 @@ from domain.organisation.person_schemas import (
     PersonIn,
 )
 from domain.paging import Page, PageRequest, fetch_page
+from domain.prepared_lists import FORMS_MAX, PreparedList
 from domain.service import RowService
 from domain.tables import new_id
 from tenancy.session import TenantSession
@@ -53,6 +55,7 @@ _LISTED = (
     *(getattr(Patient, name) for name in ("created_at", "updated_at", "version")),
     *(getattr(PersonIdentifier, name) for name in DocumentListed.__struct_fields__),
 )
+_ORDER = (Patient.id.expression,)
 _SHOWN = (
     *(
         getattr(Patient, name)
@@ -84,16 +87,16 @@ class PatientService(RowService[Patient]):
 
     async def list_patients(self, wanted: PatientFilter, page: PageRequest) -> Page[PatientListed]:
         """Return one page of the patients that match, the newest first."""
-        statement = (
-            select(*_LISTED)
-            .select_from(Patient)
-            .join(Patient.person)
-            .outerjoin(Person.identifiers.and_(PersonIdentifier.is_primary))
-        )
+        if not wanted.q and not wanted.document:
+            values: dict[str, Any] = {"status": wanted.status.value, "actor_id": self.actor.user_id}
+            if wanted.birth_date is not None:
+                values["birth_date"] = wanted.birth_date
+            form = _patient_list(reach_of(self.actor), by_birth_date=wanted.birth_date is not None)
+            return await form.fetch(self.session, values, page, _listed)
         return await fetch_page(
             self.session,
-            statement.where(*self._visible(), *await self._conditions(wanted)),
-            order=[Patient.id.expression],
+            _found().where(*self._visible(), *await self._conditions(wanted)),
+            order=_ORDER,
             request=page,
             make=_listed,
             descending=True,
@@ -213,6 +216,27 @@ class PatientService(RowService[Patient]):
             born = select(Person.id).where(Person.birth_date == wanted.birth_date)
             conditions.append(Patient.person_id.in_(born))
         return conditions
+
+
+@lru_cache(FORMS_MAX)
+def _patient_list(reach: Reach, *, by_birth_date: bool) -> PreparedList:
+    """Return the list of patients who are not searched for."""
+    statement = _found().where(Patient.status == bindparam("status"))
+    own = patients_within(reach, bindparam("actor_id"))
+    if own is not None:
+        statement = statement.where(Patient.id.in_(own))
+    if by_birth_date:
+        statement = statement.where(Person.birth_date == bindparam("birth_date"))
+    return PreparedList(statement, order=_ORDER, descending=True)
+
+
+def _found() -> Select[*tuple[Any, ...]]:
+    return (
+        select(*_LISTED)
+        .select_from(Patient)
+        .join(Patient.person)
+        .outerjoin(Person.identifiers.and_(PersonIdentifier.is_primary))
+    )
 
 
 def _joined() -> Select[*tuple[Any, ...]]:
