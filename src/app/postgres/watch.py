@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from app.postgres.errors import PostgresError
 from app.postgres.server import PostgresServer
 
 POLL_S: Final = 0.5
@@ -40,7 +39,7 @@ def kept_running(server: PostgresServer) -> Iterator[None]:
 def _watch(server: PostgresServer, ended: threading.Event) -> None:
     tries: deque[float] = deque(maxlen=RESTARTS_MAX)
     while not ended.wait(POLL_S):
-        if not server.has_died:
+        if not _has_died(server):
             continue
         if len(tries) == RESTARTS_MAX and tries[0] > time.monotonic() - RESTARTS_WITHIN_S:
             log.error(
@@ -52,8 +51,19 @@ def _watch(server: PostgresServer, ended: threading.Event) -> None:
         log.warning("PostgreSQL has died: starting it again")
         try:
             server.revive()
-        except (PostgresError, OSError) as error:
-            log.warning("PostgreSQL could not be started again: %s", error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, a watch that ends unseen is worse
+            log.warning(
+                "PostgreSQL could not be started again: %s: %s", type(error).__name__, error
+            )
             ended.wait(RETRY_S)
         else:
             log.warning("PostgreSQL runs again")
+
+
+def _has_died(server: PostgresServer) -> bool:
+    """Return whether the server is known to be dead: where it cannot be told, it is asked again."""
+    try:
+        return server.has_died
+    except Exception as error:  # noqa: BLE001  # as above
+        log.warning("PostgreSQL could not be looked at: %s: %s", type(error).__name__, error)
+        return False
