@@ -108,7 +108,12 @@ async def make_ready(strategies: Iterable[Strategy], server: str) -> None:
     for strategy in strategies:
         try:
             await strategy.prepare_server(server)
-        except (TenancyError, asyncpg.PostgresError, OSError) as error:
+        except (
+            TenancyError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            OSError,
+        ) as error:
             log.warning(
                 "server %s could not be made ready for %s: %s", server, strategy.name, error
             )

@@ -65,8 +65,9 @@ async def _migrate(tenancy: Tenancy, home: Home, equipped: set[tuple[str, str]])
     database = (home.server, home.database)
     try:
         if database not in equipped:
-            equipped.add(database)
             await tenancy.installer.equip_database(*database)
+            # Not before: tables are never brought on behind a gate that could not be.
+            equipped.add(database)
         before, after = await upgrade_home(tenancy.pools, home)
     except (TenancyError, asyncpg.PostgresError, OSError) as error:
         return HomeMigration(home=home, error=f"{type(error).__name__}: {error}")
