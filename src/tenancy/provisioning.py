@@ -48,6 +48,15 @@ _NO_HOMES_YET: Final = (
     asyncpg.UndefinedFunctionError,
 )
 
+_SERVER_GONE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What the driver says when a home's server dies, is stopped, or gives no connection: it may work again soon."""
+
 log = logging.getLogger(__name__)
 
 
@@ -130,7 +139,7 @@ class Provisioner:
         try:
             async with asyncio.timeout(SETUP_S_MAX):
                 return await self._create(request, seed)
-        except TimeoutError as error:
+        except (TimeoutError, *_SERVER_GONE) as error:
             raise ServerUnavailableError from error
         finally:
             self._turns.release()

@@ -159,7 +159,8 @@ class ProvisioningRecords:
                 await connection.close()
             except (SQLAlchemyError, OSError):
                 # The server has ended the transaction already, and the claim with it.
-                await connection.invalidate()
+                if not connection.closed:
+                    await connection.invalidate()
 
     async def reserve(self, reservation: Reservation, done: str, started: str) -> None:
         """Write tenant (status `provisioning`), domain and placement in one transaction.
