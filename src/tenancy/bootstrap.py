@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from tenancy.credentials import CONNECT_S_MAX, Credentials, DatabaseRole
+from tenancy.credentials import CONNECT_S_MAX, MAINTENANCE_DATABASE, Credentials, DatabaseRole
 from tenancy.errors import TenancyError
 from tenancy.installer import Installer, quoted
 from tenancy.migrations import REGISTRY_TREE, TENANT_TREE, migrations_directory, upgrade_schema
@@ -58,7 +58,7 @@ async def prepare_roles(
 
 async def _roles_work(server: Server, credentials: Credentials) -> bool:
     for role in DatabaseRole:
-        arguments = credentials.connect_arguments(server, "postgres", role)
+        arguments = credentials.connect_arguments(server, MAINTENANCE_DATABASE, role)
         try:
             connection = await asyncpg.connect(**arguments)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):

@@ -9,6 +9,9 @@ from tenancy.tenant import Server
 
 CONNECT_S_MAX = 5.0
 
+MAINTENANCE_DATABASE = "postgres"
+"""The database that every server has: what concerns a whole server is asked and done there."""
+
 
 class DatabaseRole(StrEnum):
     """The login roles of `config/postgres/roles.sql`."""

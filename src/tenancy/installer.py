@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from tenancy.credentials import DatabaseRole
+from tenancy.credentials import MAINTENANCE_DATABASE, DatabaseRole
 from tenancy.home_connection import HomeConnection
 from tenancy.migrations import TENANT_TREE, current_revision, render_upgrade
 from tenancy.pools import Pools
@@ -47,9 +47,8 @@ def quoted(identifier: str) -> str:
 class Installer:
     """Creates, equips and drops databases and schemas as `clinic_migrator`."""
 
-    def __init__(self, pools: Pools, maintenance_database: str = "postgres") -> None:
+    def __init__(self, pools: Pools) -> None:
         self._pools = pools
-        self._maintenance_database = maintenance_database
 
     async def create_database(
         self, server: str, database: str, *, template: str | None = None
@@ -58,7 +57,7 @@ class Installer:
 
         Without the template, or while somebody is in it, the database is an empty one.
         """
-        connection = await self._connect(server, self._maintenance_database)
+        connection = await self._connect(server, MAINTENANCE_DATABASE)
         try:
             await _hold_name(connection, database)
             exists, is_copied = await connection.fetchrow(
@@ -82,7 +81,7 @@ class Installer:
 
     async def close_database(self, server: str, database: str) -> None:
         """Let nobody connect to the database any more, whatever their rights."""
-        connection = await self._connect(server, self._maintenance_database)
+        connection = await self._connect(server, MAINTENANCE_DATABASE)
         try:
             await connection.execute("SET ROLE clinic_owner")
             await connection.execute(f"ALTER DATABASE {quoted(database)} ALLOW_CONNECTIONS false")
@@ -91,7 +90,7 @@ class Installer:
 
     async def drop_database(self, server: str, database: str) -> None:
         """Drop the database, whoever is connected."""
-        connection = await self._connect(server, self._maintenance_database)
+        connection = await self._connect(server, MAINTENANCE_DATABASE)
         try:
             await _hold_name(connection, database)
             await connection.execute("SET ROLE clinic_owner")

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tenancy.credentials import DatabaseRole
+from tenancy.credentials import MAINTENANCE_DATABASE, DatabaseRole
 from tenancy.installer import Installer, database_script
 from tenancy.migrations import TENANT_TREE, render_upgrade
 from tenancy.pools import Pools
@@ -48,7 +48,7 @@ class Templates:
 
     async def prepare(self, server: str) -> None:
         """Make the template of this release if the server has none; drop those of others, and half-made ones."""
-        connection = await self._pools.connect(server, "postgres", DatabaseRole.MIGRATOR)
+        connection = await self._pools.connect(server, MAINTENANCE_DATABASE, DatabaseRole.MIGRATOR)
         try:
             # A session's lock: it ends with this process, and the next one finds what was left half-made.
             await connection.execute(f"SELECT pg_catalog.pg_advisory_lock({TEMPLATE_LOCK}, 0)")

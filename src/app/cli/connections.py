@@ -9,7 +9,7 @@ from app.cli.errors import CommandError
 from app.cli.output import remark
 from app.cli.workplace import Workplace
 from app.settings import Settings
-from tenancy.credentials import CONNECT_S_MAX, DatabaseRole
+from tenancy.credentials import CONNECT_S_MAX, MAINTENANCE_DATABASE, DatabaseRole
 from tenancy.errors import TenancyError
 from tenancy.pools import REGISTRY_POOL_SIZE
 from tenancy.registry.records import ServerRecord
@@ -17,7 +17,6 @@ from tenancy.registry.records import ServerRecord
 # Beside its pools a worker listens to the registry, and looks at its state when asked whether it is ready.
 CONNECTIONS_BESIDE_POOLS: Final = 2
 SERVERS_AT_ONCE_MAX: Final = 16
-MAINTENANCE_DATABASE: Final = "postgres"
 
 
 async def refuse_too_many_connections(workplace: Workplace) -> None:

@@ -1,16 +1,14 @@
 """Whether a server is one that the registry has already, under this name or another: two names would halve its truth."""
 
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 
 from app.cli.errors import CommandError
 from app.cli.workplace import Workplace
 from app.postgres import ExternalServer
-from tenancy.credentials import CONNECT_S_MAX, DatabaseRole
+from tenancy.credentials import CONNECT_S_MAX, MAINTENANCE_DATABASE, DatabaseRole
 from tenancy.errors import TenancyError
-
-MAINTENANCE_DATABASE: Final = "postgres"
 
 
 async def refuse_registered(workplace: Workplace, server: ExternalServer) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 from msgspec import Struct
 
 from tenancy.bootstrap import REGISTRY_SCHEMA
-from tenancy.credentials import DatabaseRole
+from tenancy.credentials import MAINTENANCE_DATABASE, DatabaseRole
 from tenancy.errors import ServerUnavailableError
 from tenancy.inspection.grants import grant_problems, home_grants, registry_grants
 from tenancy.inspection.roles import OWNER, role_problems
@@ -84,7 +84,7 @@ class Inspector:
         problems: list[str] = []
         present: set[str] | None = None
         made_ready: dict[str, str] = {}
-        async with self._looking(server, "postgres", problems) as connection:
+        async with self._looking(server, MAINTENANCE_DATABASE, problems) as connection:
             if connection is not None:
                 rows = await connection.fetch("SELECT datname FROM pg_catalog.pg_database")
                 present = {name for (name,) in rows}
