@@ -7,10 +7,10 @@ from tenancy.bootstrap import prepare_homes, prepare_registry, prepare_roles
 from tenancy.fleet import HomeMigration, MigrationProgress, migrate_fleet
 from tenancy.pools import PoolLimits
 from tenancy.runtime import Tenancy, TenancyOptions
-from tenancy.tenant import Server
+from tenancy.tenant import Server, ServerTier
 
 MAIN_SERVER_CAPACITY = 20_000
-MAIN_SERVER_TIER = "shared"
+MAIN_SERVER_TIER = ServerTier.SHARED
 
 
 def tenancy_options(settings: Settings, main_server: Server) -> TenancyOptions:

@@ -22,11 +22,11 @@ from tenancy.bootstrap import prepare_homes, prepare_roles, roles_script
 from tenancy.credentials import CONNECT_S_MAX, Credentials
 from tenancy.registry.records import SYSTEM, ServerRecord
 from tenancy.runtime import Tenancy
+from tenancy.tenant import ServerTier
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
 """As the registry's own check has it, asked before anything is done to the server."""
 
-TIERS = ("shared", "dedicated")
 STANDARD_INPUT = "-"
 
 
@@ -67,7 +67,12 @@ def list_servers(as_json: bool, data_dir: Path | None) -> None:
     required=True,
     help="postgresql://administrator:password@host:5432/postgres, or - to read it from standard input.",
 )
-@click.option("--tier", type=click.Choice(TIERS), default="shared", show_default=True)
+@click.option(
+    "--tier",
+    type=click.Choice([str(tier) for tier in ServerTier]),
+    default=str(ServerTier.SHARED),
+    show_default=True,
+)
 @click.option("--capacity", type=click.IntRange(min=1), default=1000, show_default=True)
 @json_option
 @data_dir_option
