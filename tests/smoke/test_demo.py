@@ -143,6 +143,17 @@ def test_commands_given_the_data_directory_act_on_the_running_demo(
     assert running.process.poll() is None
 
 
+def test_second_demo_on_the_directory_is_refused_and_changes_nothing(
+    running: Served, report: dict[str, Any]
+) -> None:
+    refused = run_clinic(running.data_dir, "demo", "--port", str(free_port()))
+    assert refused.returncode == 1, refused.stdout
+    assert refused.stderr.startswith(f"clinic: {running.data_dir} is being served already")
+    assert len(refused.stderr.splitlines()) == 1
+    assert report_of(running) == report
+    assert httpx.get(f"{running.url}/health/ready", timeout=5).status_code == 200
+
+
 def test_started_again_it_serves_what_is_there(running: Served, report: dict[str, Any]) -> None:
     """The last test: it ends what the others use."""
     staff = {clinic["slug"]: staff_of(running, clinic) for clinic in report["clinics"]}
