@@ -18,6 +18,8 @@ DIGEST_LENGTH: Final = 16
 TEMPLATE_LOCK: Final = (
     7306  # advisory lock class: two processes never make one server's template at once
 )
+LOCK_WAIT_S_MAX: Final = 30
+"""Longer than a template takes to make; whoever waits longer for another process does without one."""
 
 # Closed to connections is complete: it is the last thing that happens to a template.
 _TEMPLATES = """
@@ -50,6 +52,7 @@ class Templates:
         """Make the template of this release if the server has none; drop those of others, and half-made ones."""
         connection = await self._pools.connect(server, MAINTENANCE_DATABASE, DatabaseRole.MIGRATOR)
         try:
+            await connection.execute(f"SET lock_timeout = '{LOCK_WAIT_S_MAX}s'")
             # A session's lock: it ends with this process, and the next one finds what was left half-made.
             await connection.execute(f"SELECT pg_catalog.pg_advisory_lock({TEMPLATE_LOCK}, 0)")
             present = await _present(connection)

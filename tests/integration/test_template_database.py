@@ -7,12 +7,13 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
+from tenancy.bootstrap import make_ready
 from tenancy.credentials import DatabaseRole
 from tenancy.inspection.inspector import Finding, Inspector
 from tenancy.migrations import TENANT_TREE, current_revision, head_revision
 from tenancy.runtime import Tenancy
 from tenancy.strategy import Strategy
-from tenancy.template import NAME_BEGINS, template_name
+from tenancy.template import NAME_BEGINS, TEMPLATE_LOCK, template_name
 from tenancy.tenant import Home, StrategyName, TenantId
 
 Connect = Callable[..., Awaitable[asyncpg.Connection]]
@@ -148,3 +149,19 @@ async def test_half_made_and_old_ones_are_found_and_replaced(
     tenant_id, home = await made_home(strategy)
     assert await revision_of(tenancy, home) == head_revision(TENANT_TREE)
     await strategy.remove(tenant_id, home)
+
+
+async def test_template_that_another_process_makes_for_too_long_is_not_waited_for(
+    strategy: Strategy,
+    server: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("tenancy.template.LOCK_WAIT_S_MAX", 1)
+    await server.execute(f"SELECT pg_advisory_lock({TEMPLATE_LOCK}, 0)")
+    try:
+        async with asyncio.timeout(10):
+            await make_ready([strategy], "main")
+    finally:
+        await server.execute(f"SELECT pg_advisory_unlock({TEMPLATE_LOCK}, 0)")
+    assert "main could not be made ready for database" in caplog.text
