@@ -1,11 +1,16 @@
 """One connection for all that is done at a home while it is set up, instead of one for each step."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
+
+import asyncpg
 
 from tenancy.credentials import DatabaseRole
 from tenancy.pools import Pools
 from tenancy.tenant import Home
+
+CLOSE_S_MAX: Final = 5.0
+"""A server that does not take leave in this time finds the connection gone."""
 
 
 class HomeConnection:
@@ -49,4 +54,12 @@ class HomeConnection:
         connecting.cancel()
         await asyncio.wait([connecting])
         if not connecting.cancelled() and connecting.exception() is None:
-            await connecting.result().close()
+            await _leave(connecting.result())
+
+
+async def _leave(connection: Any) -> None:
+    """Close in order, or else by force: what was done there is committed, or it is lost with the connection."""
+    try:
+        await connection.close(timeout=CLOSE_S_MAX)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()

@@ -15,6 +15,7 @@ import asyncpg
 from msgspec import Struct
 
 from tenancy.errors import ServerUnavailableError
+from tenancy.home_connection import HomeConnection
 from tenancy.homes import Homes
 from tenancy.modes import Mode
 from tenancy.registry.errors import (
@@ -25,7 +26,7 @@ from tenancy.registry.errors import (
 )
 from tenancy.registry.records import PlatformActor, PlatformEvent
 from tenancy.registry.requests import NewTenant, TenantDraft, checked_draft, chosen_strategy
-from tenancy.registry.steps import Claim, Reservation
+from tenancy.registry.steps import Claim, Journal, Reservation
 from tenancy.registry.store import RegistryStore
 from tenancy.session import TenantSession
 from tenancy.strategy import Strategy
@@ -240,9 +241,7 @@ class Provisioner:
                 await seed(session)
             await journal.written()
         finally:
-            # Before anybody takes the steps back: no connection is left at the home, no note comes late.
-            await connection.close()
-            await journal.close()
+            await _leave(connection, journal)
 
         self._reached(Step.ACTIVATE)
         await claim.activate(
@@ -285,6 +284,14 @@ class Provisioner:
             await self._parts.homes.close(placement.tenant_id, placement.home)
         self._reached(f"undo_{Step.INSTALL}")
         await self._parts.strategies[placement.strategy].remove(placement.tenant_id, placement.home)
+
+
+async def _leave(connection: HomeConnection, journal: Journal) -> None:
+    """See to it before anybody takes the steps back: no connection is left at the home, no note comes late."""
+    try:
+        await connection.close()
+    finally:
+        await journal.close()
 
 
 def _created_event(plan: _Plan) -> PlatformEvent:
