@@ -152,7 +152,7 @@ def test_server_whose_roles_are_missing_or_that_is_too_small_is_refused() -> Non
         assert run_clinic(data_dir, "migrate").returncode == 0
         add = ("servers", "add", "small", "--url")
         line = refused(data_dir, *add, small.url)
-        assert "may need 80 connections and PostgreSQL of server small gives 47" in line
+        assert "may need 84 connections and PostgreSQL of server small gives 47" in line
         # For one clinic it has room; who it is that adds it may do nothing.
         ask(small, "CREATE ROLE nobody LOGIN PASSWORD 'pw'")
         url = f"postgresql://nobody:pw@127.0.0.1:{small.address.port}/postgres"

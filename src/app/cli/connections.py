@@ -12,6 +12,7 @@ from app.settings import Settings
 from tenancy.credentials import CONNECT_S_MAX, MAINTENANCE_DATABASE, DatabaseRole
 from tenancy.errors import TenancyError
 from tenancy.pools import REGISTRY_POOL_SIZE
+from tenancy.provisioning import SETUPS_AT_ONCE_MAX
 from tenancy.registry.records import ServerRecord
 
 # Beside its pools a worker listens to the registry, and looks at its state when asked whether it is ready.
@@ -26,8 +27,7 @@ async def refuse_too_many_connections(workplace: Workplace) -> None:
     """
     settings, main = workplace.settings, workplace.server
     connection = await asyncpg.connect(**main.administrator, timeout=CONNECT_S_MAX)
-    beside = settings.workers * (REGISTRY_POOL_SIZE + CONNECTIONS_BESIDE_POOLS)
-    needed = settings.workers * settings.connections_max_per_worker + beside
+    needed = needed_on_main(settings)
     refuse_too_few(settings, main.name, given=await given_by(connection), needed=needed)
 
     turns = asyncio.Semaphore(SERVERS_AT_ONCE_MAX)
@@ -53,10 +53,20 @@ async def given_by(connection: Any) -> int:
     return given
 
 
+def needed_on_main(settings: Settings) -> int:
+    """Return how many connections all workers may open on the server that holds the registry too."""
+    registry = REGISTRY_POOL_SIZE + CONNECTIONS_BESIDE_POOLS
+    return settings.workers * (settings.connections_max_per_worker + SETUPS_AT_ONCE_MAX + registry)
+
+
 def needed_for_clinics(settings: Settings, capacity: int) -> int:
-    """Return how many connections all workers may open on a server that holds clinics alone: as many as it has pools for."""
+    """Return how many connections all workers may open on a server that holds clinics alone.
+
+    As many as it has pools for, and one beside them for each set-up.
+    """
     pools = settings.pool_size_shared + settings.pool_size_dedicated * capacity
-    return settings.workers * min(settings.connections_max_per_worker, pools)
+    in_pools = min(settings.connections_max_per_worker, pools)
+    return settings.workers * (in_pools + SETUPS_AT_ONCE_MAX)
 
 
 def refuse_too_few(settings: Settings, name: str, *, given: int, needed: int) -> None:
