@@ -11,11 +11,11 @@ from contextlib import AbstractAsyncContextManager, suppress
 from enum import StrEnum
 from typing import Final, Protocol
 
-import asyncpg
 from msgspec import Struct
 
 from tenancy.errors import ServerUnavailableError
 from tenancy.home_connection import HomeConnection
+from tenancy.home_failures import NO_HOMES_YET, SERVER_GONE
 from tenancy.homes import Homes
 from tenancy.modes import Mode
 from tenancy.registry.errors import (
@@ -41,22 +41,6 @@ FIRST_EPOCH: Final = 1
 VISITOR: Final = "visitor"
 ACTIVATED: Final = "activated"
 """The last failpoint: the clinic is open and nothing is taken back any more."""
-
-_NO_HOMES_YET: Final = (
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedFunctionError,
-)
-
-_SERVER_GONE: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""What the driver says when a home's server dies, is stopped, or gives no connection: it may work again soon."""
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +124,7 @@ class Provisioner:
         try:
             async with asyncio.timeout(SETUP_S_MAX):
                 return await self._create(request, seed)
-        except (TimeoutError, *_SERVER_GONE) as error:
+        except (TimeoutError, *SERVER_GONE) as error:
             raise ServerUnavailableError from error
         finally:
             self._turns.release()
@@ -280,7 +264,7 @@ class Provisioner:
     async def _remove_home(self, placement: Placement) -> None:
         self._reached(f"undo_{Step.OPEN}")
         # A database that was not made yet, or has not got its homes yet, holds no home to close.
-        with suppress(*_NO_HOMES_YET):
+        with suppress(*NO_HOMES_YET):
             await self._parts.homes.close(placement.tenant_id, placement.home)
         self._reached(f"undo_{Step.INSTALL}")
         await self._parts.strategies[placement.strategy].remove(placement.tenant_id, placement.home)
