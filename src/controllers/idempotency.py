@@ -49,6 +49,7 @@ NOBODY: Final = UUID(int=0)
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Awaitable[Any]])
 Content = Callable[[Any], Any]
+First = Callable[..., Awaitable[None]]
 
 
 class Answers(Protocol):
@@ -90,13 +91,16 @@ def idempotent(handler: HandlerT) -> HandlerT:
     return _keyed(handler, CLINIC, whole)
 
 
-def idempotent_on_platform(kept: Content) -> Callable[[HandlerT], HandlerT]:
+def idempotent_on_platform(
+    kept: Content, first: First | None = None
+) -> Callable[[HandlerT], HandlerT]:
     """Make a handler of the platform honour `Idempotency-Key`; stands directly under the route decorator.
 
     A parallel duplicate is refused while the first one works. `kept` returns what of the answer's content may
-    be kept for a repeat.
+    be kept for a repeat. `first` is awaited with the handler's own arguments before the key is looked at, so that it
+    refuses repeats too.
     """
-    return lambda handler: _keyed(handler, PLATFORM, kept)
+    return lambda handler: _keyed(handler, PLATFORM, kept, first)
 
 
 def whole(content: Any) -> Any:
@@ -104,7 +108,7 @@ def whole(content: Any) -> Any:
     return content
 
 
-def _keyed(handler: HandlerT, place: _Place, kept: Content) -> HandlerT:
+def _keyed(handler: HandlerT, place: _Place, kept: Content, first: First | None = None) -> HandlerT:
     signature = inspect.signature(handler)
     own = set(signature.parameters)
 
@@ -112,6 +116,8 @@ def _keyed(handler: HandlerT, place: _Place, kept: Content) -> HandlerT:
     async def keyed(*args: Any, **kwargs: Any) -> Any:
         wanted = {name: value for name, value in kwargs.items() if name in own}
         caller, key = kwargs["actor"].user_id or place.nobody, kwargs["idempotency_key"]
+        if first is not None:
+            await first(**wanted)
         if key is None or caller is None:
             return await handler(*args, **wanted)
         request = kwargs["request"]

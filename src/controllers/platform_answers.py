@@ -2,15 +2,10 @@
 
 import asyncio
 import logging
-from typing import Final
 from uuid import uuid4
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from domain.operations.idempotency import KeyedRequest, StoredResponse, known_answer
-from tenancy.platform import KeyHolder, Platform
-
-REGISTRY_FAILURES: Final = (SQLAlchemyError, OSError, TimeoutError)
+from tenancy.platform import KeyHolder, Platform, RegistryUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +36,32 @@ class PlatformAnswers:
 
     async def store(self, request: KeyedRequest, response: StoredResponse) -> None:
         """Keep the answer; what was done stays done, and is answered, also when it cannot be kept."""
-        try:
-            await self._repeats.keep(
-                self._holder(request),
-                status_code=response.status_code,
-                headers=response.headers,
-                body=response.body,
-            )
-        except REGISTRY_FAILURES as error:
-            log.warning("an answer under a key could not be kept: %s", type(error).__name__)
+        # A task of its own: a caller who has gone away asks again, and must not find the work begun anew.
+        await asyncio.shield(asyncio.ensure_future(self._store(self._holder(request), response)))
 
     async def release(self, request: KeyedRequest) -> None:
         """Free the key; one that cannot be freed is free when its time is up."""
         # A task of its own, so that a second cancellation does not leave the key held.
         await asyncio.shield(asyncio.ensure_future(self._release(self._holder(request))))
 
+    async def _store(self, holder: KeyHolder, response: StoredResponse) -> None:
+        try:
+            await self._repeats.keep(
+                holder,
+                status_code=response.status_code,
+                headers=response.headers,
+                body=response.body,
+            )
+        except RegistryUnavailableError as error:
+            log.warning(
+                "an answer under a key could not be kept: %s", type(error.__cause__).__name__
+            )
+
     async def _release(self, holder: KeyHolder) -> None:
         try:
             await self._repeats.let_go(holder)
-        except REGISTRY_FAILURES as error:
-            log.warning("a key could not be freed: %s", type(error).__name__)
+        except RegistryUnavailableError as error:
+            log.warning("a key could not be freed: %s", type(error.__cause__).__name__)
 
     def _holder(self, request: KeyedRequest) -> KeyHolder:
         return KeyHolder(caller_id=request.user_id, key=request.key, attempt=self._attempt)

@@ -28,7 +28,7 @@ from controllers.platform_tenant_shapes import (
 )
 from controllers.responses import problems
 from domain.actor import Actor
-from tenancy.platform import VISITOR, NewTenant, PlatformActor, Validation
+from tenancy.platform import VISITOR, NewTenant, Platform, PlatformActor, Validation
 from tenancy.tenant import TenantStatus
 
 VALIDATIONS_MAX = 300
@@ -101,6 +101,16 @@ class SignUpOut(Struct, frozen=True, kw_only=True):
     login_url: str
 
 
+async def _admit(
+    *, platform: Platform, rate_limiter: RateLimiter, client_address: str, **_others: Any
+) -> None:
+    """Refuse a sign-up, also a repeated one, where there is none or the address has had too many."""
+    platform.check_sign_up()
+    await rate_limiter.hit(
+        f"sign-up:{client_address}", limit=SIGN_UPS_MAX, window_s=SIGN_UPS_WINDOW_S
+    )
+
+
 class TenantController(Controller):
     """What frontends ask before anybody has logged in."""
 
@@ -131,7 +141,7 @@ class TenantController(Controller):
         status_code=HTTP_201_CREATED,
         responses=problems(403, 409, 422, 429, 503),
     )
-    @idempotent_on_platform(kept=whole)
+    @idempotent_on_platform(kept=whole, first=_admit)
     async def sign_up(  # noqa: PLR0913, PLR0917  # dependencies
         self,
         request: Request[Any, Any, Any],
@@ -143,11 +153,7 @@ class TenantController(Controller):
         client_address: Address,
     ) -> SignUpOut:
         """Make a clinic with its first administrator and branch; it can be used at once."""
-        platform.check_sign_up()
         admin = admin_password(password_hasher, data.admin_email, data.password)
-        await rate_limiter.hit(
-            f"sign-up:{client_address}", limit=SIGN_UPS_MAX, window_s=SIGN_UPS_WINDOW_S
-        )
         visitor = PlatformActor(kind=VISITOR, request_id=actor.request_id, ip=client_address)
         wanted = NewTenant(
             name=data.name,

@@ -18,7 +18,12 @@ from tenancy.provisioning import (
     nothing_happens,
 )
 from tenancy.registry.directory import TenantDirectory
-from tenancy.registry.errors import SignUpClosedError, SlugTakenError, SubdomainExistsError
+from tenancy.registry.errors import (
+    RegistryUnavailableError,
+    SignUpClosedError,
+    SlugTakenError,
+    SubdomainExistsError,
+)
 from tenancy.registry.hostnames import HOSTNAME_LENGTH_MAX, label_under, normalise_hostname
 from tenancy.registry.operators import LoginDetails, OperatorRecords
 from tenancy.registry.records import OperatorRecord, PlatformActor, TenantRecord
@@ -38,6 +43,7 @@ __all__ = [
     "Platform",
     "PlatformActor",
     "PlatformOptions",
+    "RegistryUnavailableError",
     "RepeatRecords",
     "Seed",
     "SlugTakenError",

@@ -107,6 +107,15 @@ async def test_failed_sign_up_leaves_the_key_free(visitor: httpx.AsyncClient) ->
     assert (await visitor.post(SIGN_UP, json=sign_up(), headers=key)).status_code == 201
 
 
+async def test_repeated_sign_ups_are_counted_like_others(
+    visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controllers.tenants.SIGN_UPS_MAX", 2)
+    body, key = sign_up(), keyed()
+    answers = [await visitor.post(SIGN_UP, json=body, headers=key) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+
+
 async def test_an_odd_key_is_400(visitor: httpx.AsyncClient) -> None:
     answer = await visitor.post(SIGN_UP, json=sign_up(), headers=keyed("x" * 256))
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

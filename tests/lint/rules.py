@@ -114,6 +114,21 @@ def no_raw_sql_above_tenancy(path: str, tree: ast.Module) -> Iterator[tuple[int,
             yield call.lineno, "raw SQL stays in tenancy, migrations and table definitions"
 
 
+def no_database_errors_in_controllers(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    if not path.startswith("controllers/"):
+        return
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if f"{name}.".startswith(("sqlalchemy.exc.", "asyncpg.")):
+                yield (
+                    node.lineno,
+                    "tenancy and the domain say what went wrong in errors of their own",
+                )
+
+
 def no_session_level_set(_path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -188,6 +203,7 @@ RULES: tuple[Rule, ...] = (
     no_tenant_id_above_tenancy,
     no_engine_outside_tenancy,
     no_raw_sql_above_tenancy,
+    no_database_errors_in_controllers,
     no_session_level_set,
     no_option_spelled_out,
 )

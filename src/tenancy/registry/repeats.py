@@ -1,5 +1,7 @@
 """The keys under which the platform was asked for something, and the answers that it gave."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -7,8 +9,10 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tenancy.registry.errors import RegistryUnavailableError
 from tenancy.registry.models import IdempotencyRecordRow
 
 KEPT: Final = timedelta(hours=24)
@@ -87,18 +91,20 @@ class RepeatRecords:
     async def keep(
         self, holder: KeyHolder, *, status_code: int, headers: dict[str, str], body: bytes
     ) -> None:
-        """Keep the answer under the key, if this attempt still holds it."""
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(_ROW)
-                .where(*_held_by(holder))
-                .values(status_code=status_code, response_headers=headers, response_body=body)
-            )
+        """Keep the answer under the key, if this attempt still holds it; raise `RegistryUnavailableError`."""
+        with _failures():
+            async with self._engine.begin() as connection:
+                await connection.execute(
+                    update(_ROW)
+                    .where(*_held_by(holder))
+                    .values(status_code=status_code, response_headers=headers, response_body=body)
+                )
 
     async def let_go(self, holder: KeyHolder) -> None:
-        """Free the key: nothing came of the attempt."""
-        async with self._engine.begin() as connection:
-            await connection.execute(delete(_ROW).where(*_held_by(holder)))
+        """Free the key, as nothing came of the attempt; raise `RegistryUnavailableError`."""
+        with _failures():
+            async with self._engine.begin() as connection:
+                await connection.execute(delete(_ROW).where(*_held_by(holder)))
 
     async def _forget_expired(self) -> None:
         """Remove old records, in a transaction of its own: two that tidy up must not wait for each other's keys."""
@@ -113,6 +119,15 @@ class RepeatRecords:
             await connection.execute(
                 delete(_ROW).where(tuple_(_ROW.caller_id, _ROW.key).in_(expired))
             )
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Say in the registry's own words that it cannot be written to."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise RegistryUnavailableError from error
 
 
 def _held_by(holder: KeyHolder) -> tuple[Any, ...]:
