@@ -1,9 +1,10 @@
 """Everything tenancy needs in one process, opened and closed together; made by the composition root."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Final, Self
 
 from msgspec import Struct
 
@@ -20,6 +21,11 @@ from tenancy.registry.store import RegistryStore
 from tenancy.session import Entrance, PlacementHints, TenantSession, open_session
 from tenancy.strategies import all_strategies
 from tenancy.tenant import Placement, Server, StrategyName, TenantId
+
+CLOSE_S_MAX: Final = 5.0
+"""The driver itself waits without limit for a server that has stopped answering, one connection after the other."""
+
+log = logging.getLogger(__name__)
 
 
 class TenancyOptions(Struct, frozen=True, kw_only=True):
@@ -72,10 +78,14 @@ class Tenancy:
         await self.close()
 
     async def close(self) -> None:
-        """Stop listening and close every connection."""
-        await self.directory.close()
-        await self.pools.close()
-        await self.registry_engine.dispose()
+        """Stop listening and close every connection; those of servers that do not answer are left behind in the end."""
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self.directory.close()
+                await self.pools.close()
+                await self.registry_engine.dispose()
+        except TimeoutError:
+            log.warning("connections could not be closed in %.0f s and are dropped", CLOSE_S_MAX)
 
     @asynccontextmanager
     async def session(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server as Granian
 
@@ -24,6 +25,11 @@ WORKER_APPLICATION: Final = "app.cli.worker:create_worker_app"
 WORKER_STOP_S_MAX: Final = (
     20  # a request that takes longer is rolled back; service runners kill after 30 s
 )
+HEAD_READ_S_MAX: Final = 6
+"""A worker that is asked to end waits for every request whose first bytes have come: this is how long one that never gets
+any further can keep it. A connection that is kept alive is closed when it has been idle for as long."""
+
+MS_PER_S: Final = 1000
 READY_WAIT_S_MAX: Final = 120.0
 READY_POLL_S: Final = 0.1
 READY_ANSWER_S_MAX: Final = 5.0
@@ -84,6 +90,7 @@ def run_workers(settings: Settings, ready: Callable[[], None]) -> None:
             runtime_mode=RuntimeModes.st,
             loop=Loops.uvloop,
             http=HTTPModes.auto,
+            http1_settings=HTTP1Settings(header_read_timeout=HEAD_READ_S_MAX * MS_PER_S),
             websockets=False,
             factory=True,
             log_level=LogLevels.warning,

@@ -81,7 +81,9 @@ class RegistryNotices:
         self._is_listening.set()
         while not ended.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), PROBE_S)
+                # Not wait_for: Python 3.11's loses a cancellation that comes together with the end, and nobody could stop us.
+                async with asyncio.timeout(PROBE_S):
+                    await ended.wait()
             if not ended.is_set():
                 await connection.execute("SELECT 1", timeout=PROBE_S_MAX)
 
