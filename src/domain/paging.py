@@ -71,18 +71,40 @@ async def fetch_page(  # keyword-only; each is one part of a keyset page
 
     The order columns must be among the selected ones and be of type str, int, uuid or timestamptz.
     """
-    keys = list(order)
+    keyset = Keyset(tuple(order), descending)
     if request.cursor is not None:
-        types = [python_type(column) for column in keys]
-        seen = decode_cursor(request.cursor, types)
-        bound = tuple_(*keys)
-        statement = statement.where(bound < seen if descending else bound > seen)
-    ordered = statement.order_by(*(k.desc() if descending else k.asc() for k in keys))
-    rows = (await session.execute(ordered.limit(request.limit + 1))).all()
-    items = rows[: request.limit]
-    more = len(rows) > request.limit
-    last = encode_cursor([items[-1]._mapping[k] for k in keys]) if more else None  # noqa: SLF001
-    return Page(items=[make(row) for row in items], next_cursor=last)
+        statement = statement.where(keyset.beyond(keyset.seen(request.cursor)))
+    rows = await session.execute(keyset.ordered(statement).limit(request.limit + 1))
+    return keyset.page(rows.all(), request, make)
+
+
+class Keyset(Struct, frozen=True):
+    """The columns by which a list is ordered and continued; the last one is unique."""
+
+    columns: tuple[ColumnElement[Any], ...]
+    descending: bool = False
+
+    def ordered(self, statement: Select[Any]) -> Select[Any]:
+        """Return the statement in this order."""
+        return statement.order_by(*(c.desc() if self.descending else c.asc() for c in self.columns))
+
+    def beyond(self, values: Sequence[Any]) -> ColumnElement[bool]:
+        """Return the condition on the rows that come after the one with these values."""
+        bound, seen = tuple_(*self.columns), tuple_(*values)
+        return bound < seen if self.descending else bound > seen
+
+    def seen(self, cursor: str) -> tuple[Any, ...]:
+        """Return the values inside a cursor of this list; raise `InvalidCursorError` for that of another."""
+        return decode_cursor(cursor, [python_type(column) for column in self.columns])
+
+    def page(
+        self, rows: Sequence[Row[Any]], request: PageRequest, make: Callable[[Row[Any]], T]
+    ) -> Page[T]:
+        """Return the page that begins `rows`, of which there is one more than it holds where a next page follows."""
+        items = rows[: request.limit]
+        more = len(rows) > request.limit
+        last = encode_cursor([items[-1]._mapping[c] for c in self.columns]) if more else None  # noqa: SLF001
+        return Page(items=[make(row) for row in items], next_cursor=last)
 
 
 def python_type(column: ColumnElement[Any]) -> type:

@@ -8,10 +8,10 @@ that is forgotten is an error and never the value of the caller before.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, tuple_
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam
 from sqlalchemy.orm import Session
 
-from domain.paging import Page, PageRequest, decode_cursor, encode_cursor, python_type
+from domain.paging import Keyset, Page, PageRequest
 from tenancy.session import TenantSession
 
 T = TypeVar("T")
@@ -32,15 +32,10 @@ class PreparedList:
         order: Sequence[ColumnElement[Any]],
         descending: bool = False,
     ) -> None:
-        keys = tuple(order)
-        self._keys = keys
-        self._types = [python_type(key) for key in keys]
-        self._first = statement.order_by(
-            *(key.desc() if descending else key.asc() for key in keys)
-        ).limit(bindparam(ROWS, type_=Integer))
-        places = [bindparam(_after(n), type_=key.type) for n, key in enumerate(keys)]
-        bound, seen = tuple_(*keys), tuple_(*places)
-        self._following = self._first.where(bound < seen if descending else bound > seen)
+        self._keyset = keyset = Keyset(tuple(order), descending)
+        self._first = keyset.ordered(statement).limit(bindparam(ROWS, type_=Integer))
+        places = [bindparam(_after(n), type_=key.type) for n, key in enumerate(keyset.columns)]
+        self._following = self._first.where(keyset.beyond(places))
 
     async def fetch(
         self,
@@ -53,13 +48,10 @@ class PreparedList:
         statement, bound = self._first, {**values, ROWS: request.limit + 1}
         if request.cursor is not None:
             statement = self._following
-            seen = decode_cursor(request.cursor, self._types)
+            seen = self._keyset.seen(request.cursor)
             bound |= {_after(n): value for n, value in enumerate(seen)}
         rows = await session.run_sync(_read, statement, bound)
-        items = rows[: request.limit]
-        more = len(rows) > request.limit
-        last = encode_cursor([items[-1]._mapping[k] for k in self._keys]) if more else None  # noqa: SLF001
-        return Page(items=[make(row) for row in items], next_cursor=last)
+        return self._keyset.page(rows, request, make)
 
 
 def _after(position: int) -> str:
