@@ -98,7 +98,7 @@ async def prepare_homes(
     for home in shared_homes(strategies, server):
         await installer.create_database(server, home.database)
         await installer.equip_database(server, home.database)
-        await installer.install_schema(home)
+        await installer.install_schema(home, is_shared=True)
         await upgrade_home(pools, home)
     await make_ready(strategies, server)
 

@@ -110,10 +110,13 @@ class Installer:
         finally:
             await connection.close()
 
-    async def install_schema(self, home: Home, through: HomeConnection | None = None) -> None:
+    async def install_schema(
+        self, home: Home, through: HomeConnection | None = None, *, is_shared: bool = False
+    ) -> None:
         """Create the home's schema with the tables of the newest revision, as one script.
 
-        Does nothing where tables of any revision are: bringing them on is the migration's part.
+        Does nothing where tables of any revision are: bringing them on is the migration's part. A shared home is
+        made with every check.
         """
         held = through or HomeConnection(self._pools, home)
         schema = quoted(home.schema)
@@ -130,7 +133,7 @@ class Installer:
                     f"SET LOCAL ROLE clinic_owner; CREATE SCHEMA IF NOT EXISTS {schema};"
                     f" GRANT USAGE ON SCHEMA {schema} TO clinic_app, clinic_migrator, clinic_mover;"
                     f" SET LOCAL search_path = {schema}, extensions;"
-                    f" {LIGHTLY} {render_upgrade(TENANT_TREE, 'base', 'head')}"
+                    f" {'' if is_shared else LIGHTLY} {render_upgrade(TENANT_TREE, 'base', 'head')}"
                 )
         finally:
             if held is not through:

@@ -1,8 +1,10 @@
 """What a set-up spends: one connection to a home, notes of its progress beside the work; and what that must not cost."""
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import asyncpg
@@ -127,3 +129,18 @@ async def test_connection_that_nobody_used_is_closed_too(tenancy: Tenancy) -> No
     with pytest.raises(ServerUnavailableError):
         await astray.get()
     await astray.close()
+
+
+@pytest.mark.parametrize("is_shared", [True, False], ids=["shared", "own"])
+async def test_bodies_of_functions_are_checked_in_shared_homes(
+    tenancy: Tenancy, monkeypatch: pytest.MonkeyPatch, *, is_shared: bool
+) -> None:
+    broken = "CREATE FUNCTION broken() RETURNS int LANGUAGE sql AS 'SELECT no_such_column'"
+    monkeypatch.setattr("tenancy.installer.render_upgrade", lambda *_: broken)
+    home = Home("main", "clinic_pool", f"broken_{secrets.token_hex(4)}")
+    refused = pytest.raises(asyncpg.UndefinedColumnError) if is_shared else nullcontext()
+    try:
+        with refused:
+            await tenancy.installer.install_schema(home, is_shared=is_shared)
+    finally:
+        await tenancy.installer.drop_schema(home)
