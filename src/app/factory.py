@@ -19,7 +19,7 @@ from app.page_links import LinkedResponse
 from app.postgres import server_for
 from app.preparation import tenancy_options
 from app.problem_documents import ErrorAnswers
-from app.readiness import PostgresReadiness, installed_release
+from app.readiness import installed_release, readiness_of
 from app.requests import ClinicRequest
 from app.routes import CONTROLLERS
 from app.settings import Settings
@@ -38,7 +38,6 @@ from tenancy.platform import PlatformOptions, make_platform
 from tenancy.registry.hostnames import normalise_hostname
 from tenancy.registry.limits import SharedRateLimiter
 from tenancy.runtime import Tenancy
-from tenancy.strategy import shared_homes
 from tenancy.tenant import StrategyName
 
 ISSUER: Final = "polyclinic"
@@ -161,14 +160,7 @@ def _process_dependencies(
         "fingerprints": RequestFingerprints(_secrets(settings)),
         "platform": make_platform(tenancy, platform_options(settings)),
         "rate_limiter": SharedRateLimiter(tenancy.store.engine, RateLimitedError),
-        "readiness": PostgresReadiness(
-            tenancy.pools,
-            server=tenancy.options.main_server.name,
-            registry_database=settings.registry_database,
-            shared_home=shared_homes(tenancy.strategies.values(), tenancy.options.main_server.name)[
-                0
-            ],
-        ),
+        "readiness": readiness_of(tenancy, settings.registry_database),
     }
     return {name: _constant(value) for name, value in shared.items()}
 

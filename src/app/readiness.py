@@ -11,6 +11,8 @@ from controllers.health import ReadinessReport, Revisions
 from tenancy.credentials import DatabaseRole
 from tenancy.errors import ServerUnavailableError
 from tenancy.migrations import REGISTRY_TREE, TENANT_TREE, Tree, current_revision, head_revision
+from tenancy.runtime import Tenancy
+from tenancy.strategy import shared_homes
 from tenancy.tenant import Home
 
 KEPT_S: Final = 2.0
@@ -83,3 +85,14 @@ class PostgresReadiness:
         finally:
             await connection.close()
         return Revisions(newest=head_revision(tree), installed=installed), str(postgresql)
+
+
+def readiness_of(tenancy: Tenancy, registry_database: str) -> PostgresReadiness:
+    """Return the readiness of a process: that of the main server, told by its registry and its first shared home."""
+    server = tenancy.options.main_server.name
+    return PostgresReadiness(
+        tenancy.pools,
+        server=server,
+        registry_database=registry_database,
+        shared_home=shared_homes(tenancy.strategies.values(), server)[0],
+    )

@@ -9,11 +9,10 @@ from msgspec import Struct
 from app.cli.options import data_dir_option, existing_settings, json_option
 from app.cli.output import busy, print_json
 from app.cli.workplace import Workplace, run_job
-from app.readiness import PostgresReadiness, installed_release
+from app.readiness import installed_release, readiness_of
 from controllers.health import Revisions
 from tenancy.fleet import every_placement
 from tenancy.inspection.inspector import Finding, Inspector
-from tenancy.strategy import shared_homes
 
 EXIT_FINDINGS = 1
 
@@ -47,13 +46,7 @@ def doctor(as_json: bool, data_dir: Path | None) -> int:
 
 async def _diagnose(workplace: Workplace) -> Diagnosis:
     tenancy, settings = workplace.tenancy, workplace.settings
-    readiness = PostgresReadiness(
-        tenancy.pools,
-        server=workplace.server.name,
-        registry_database=settings.registry_database,
-        shared_home=shared_homes(tenancy.strategies.values(), workplace.server.name)[0],
-    )
-    report = await readiness.report()
+    report = await readiness_of(tenancy, settings.registry_database).report()
     with busy("Looking at every home"):
         servers = [server.name for server in await tenancy.store.servers.all()]
         placements = [placement async for placement in every_placement(tenancy)]
