@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from litestar import Litestar
+from litestar.di import Provide
 from sqlalchemy import bindparam, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from app.dependencies import AnyRequest, CallingActor, Clinic, RequestDependencies
 from app.envelope import Envelope
-from app.factory import make_token_issuer
+from app.factory import make_fingerprints, make_token_issuer
 from app.metrics import RequestMetrics
 from app.postgres import server_for
 from app.problem_documents import ErrorAnswers
@@ -97,9 +98,13 @@ def create_plain_app() -> Litestar:
     configure_logging(settings.log_level, settings.log_format)
     engine = _engine(settings)
     dependencies = PlainDependencies(engine, checks_login=os.environ.get(CHECKS_LOGIN) != "0")
+    fingerprints = make_fingerprints(settings)
     app = Litestar(
         route_handlers=[AppointmentController],
-        dependencies=dependencies.providers(),
+        dependencies={
+            **dependencies.providers(),
+            "fingerprints": Provide(lambda: fingerprints, sync_to_thread=False),
+        },
         middleware=[Authenticate(make_token_issuer(settings)), RefuseUnknownParameters()],
         exception_handlers={Exception: ErrorAnswers(settings.language)},
         after_exception=[note_unexpected],

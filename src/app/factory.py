@@ -113,6 +113,11 @@ def make_token_issuer(settings: Settings) -> TokenIssuer:
     )
 
 
+def make_fingerprints(settings: Settings) -> RequestFingerprints:
+    """Return what recognises repeated requests, also those that were kept under the previous secret keys."""
+    return RequestFingerprints(_secrets(settings))
+
+
 def make_password_hasher(settings: Settings) -> PasswordHasher:
     """Return the hasher with the configured costs."""
     return PasswordHasher(
@@ -157,7 +162,7 @@ def _process_dependencies(
     shared: dict[str, Any] = {
         "tokens": tokens,
         "password_hasher": hasher,
-        "fingerprints": RequestFingerprints(_secrets(settings)),
+        "fingerprints": make_fingerprints(settings),
         "platform": make_platform(tenancy, platform_options(settings)),
         "rate_limiter": SharedRateLimiter(tenancy.store.engine, RateLimitedError),
         "readiness": readiness_of(tenancy, settings.registry_database),
