@@ -82,3 +82,7 @@ class ProvisioningLostError(RegistryError):
 
 class OperatorExistsError(RegistryError):
     """There is an operator with this e-mail address already."""
+
+
+class MoveOpenError(RegistryError):
+    """The clinic is being moved already, or has a move whose way back is still kept."""

@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tenancy.registry.moves import MoveRecords
 from tenancy.registry.operators import OperatorRecords
 from tenancy.registry.repeats import RepeatRecords
 from tenancy.registry.servers import PlanRecords, ServerRecords
@@ -22,6 +23,7 @@ class RegistryStore:
         self.servers = ServerRecords(engine)
         self.plans = PlanRecords(engine)
         self.operators = OperatorRecords(engine)
+        self.moves = MoveRecords(engine)
         self.provisioning = ProvisioningRecords(engine)
 
     async def server(self, name: str) -> Server | None:
