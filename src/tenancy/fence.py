@@ -2,8 +2,17 @@
 
 import asyncio
 
+from msgspec import Struct
+
 from tenancy.errors import ClinicBusyError, TenantMovingError
 from tenancy.tenant import TenantId
+
+
+class FenceWaits(Struct):
+    """How many transactions of one clinic waited at its fence and then went on, and the longest wait."""
+
+    requests: int = 0
+    longest_ms: float = 0.0
 
 
 class _Queue:
@@ -22,6 +31,18 @@ class FenceQueues:
     def __init__(self, queue_max: int) -> None:
         self._queue_max = queue_max
         self._queues: dict[TenantId, _Queue] = {}
+        self._waits: dict[TenantId, FenceWaits] = {}
+
+    def waited(self, tenant_id: TenantId, wait_ms: float) -> None:
+        """Count a transaction that went on after a wait."""
+        waits = self._waits.setdefault(tenant_id, FenceWaits())
+        waits.requests += 1
+        waits.longest_ms = max(waits.longest_ms, wait_ms)
+
+    def take_waits(self) -> dict[TenantId, FenceWaits]:
+        """Return what was counted since the last call."""
+        waits, self._waits = self._waits, {}
+        return waits
 
     async def join(self, tenant_id: TenantId, deadline: float) -> bool:
         """Wait until it is this caller's turn to ask; return whether it had to wait for it.

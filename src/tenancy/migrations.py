@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -73,6 +74,10 @@ class NewerRevisionError(TenancyError):
     """The data were made by a newer release: this one does not know their revision."""
 
 
+class HomeBusyError(TenancyError):
+    """The home is being moved or migrated by another process: run this again afterwards."""
+
+
 def check_known(tree: Tree, revision: str | None) -> None:
     """Raise `NewerRevisionError` for a revision that this release's tree does not have."""
     known = {s.revision for s in ScriptDirectory.from_config(configuration(tree)).walk_revisions()}
@@ -86,17 +91,23 @@ async def upgrade_schema(connection: Any, tree: Tree, schema: str) -> tuple[str 
     """Bring one schema to the head of its tree in one transaction; return the revisions before and after.
 
     Waits at most `LOCK_WAIT_MS_MAX` for a table lock, so that no clinic's requests queue behind it. Raises
-    `NewerRevisionError`.
+    `NewerRevisionError`, or `HomeBusyError` while a move holds the tables as they are.
     """
     head = head_revision(tree)
     if await current_revision(connection, tree, schema) == head:
         return head, head
     async with connection.transaction():
         await connection.execute(
-            f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK}, hashtext('{schema}'));"
-            f" SET LOCAL lock_timeout = {LOCK_WAIT_MS_MAX}; SET LOCAL client_min_messages = warning;"
-            " SET LOCAL ROLE clinic_owner;"
-            f' SET LOCAL search_path = "{schema}", extensions;'
+            f"SET LOCAL lock_timeout = {LOCK_WAIT_MS_MAX}; SET LOCAL client_min_messages = warning"
+        )
+        try:
+            await connection.execute(
+                f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK}, hashtext('{schema}'))"
+            )
+        except asyncpg.LockNotAvailableError as error:
+            raise HomeBusyError from error
+        await connection.execute(
+            f'SET LOCAL ROLE clinic_owner; SET LOCAL search_path = "{schema}", extensions'
         )
         before = await current_revision(connection, tree, schema)
         check_known(tree, before)

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
+from typing import Any, Self
 
 import asyncpg
 from msgspec import Struct
@@ -79,6 +80,13 @@ class Pools:
         self._pools: dict[tuple[str, str], _Pool] = {}
         self._opening = asyncio.Lock()
         self._room = asyncio.Event()
+        self._application_name: str | None = None
+
+    def named(self, application_name: str) -> Self:
+        """Return these pools for somebody whose single connections are to be told from others at the server."""
+        twin = copy(self)
+        twin._application_name = application_name  # noqa: SLF001  # one of our own
+        return twin
 
     @property
     def reserved(self) -> int:
@@ -94,10 +102,25 @@ class Pools:
         pool.in_use += 1
         return Lease(self, pool)
 
-    async def connect(self, server_name: str, database: str, role: DatabaseRole) -> Any:
-        """Return a single driver connection as `role`, outside every pool; the caller closes it."""
+    async def connect(
+        self,
+        server_name: str,
+        database: str,
+        role: DatabaseRole,
+        *,
+        settings: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return a single driver connection as `role`, outside every pool; the caller closes it.
+
+        `settings` are sent with the first message, as what decides on the protocol must be.
+        """
         server = await self._servers(server_name)
         arguments = self._credentials.connect_arguments(server, database, role)
+        if settings is not None:
+            arguments["server_settings"] = settings
+        if self._application_name is not None:
+            named = {"application_name": self._application_name}
+            arguments["server_settings"] = {**(settings or {}), **named}
         try:
             return await asyncpg.connect(**arguments)
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:

@@ -10,15 +10,16 @@ from msgspec import Struct
 
 from tenancy.admission import Admission, AdmissionLimits
 from tenancy.credentials import Credentials, DatabaseRole
+from tenancy.entrance import Entrance, PlacementHints
 from tenancy.errors import NoTenantError, ServerUnavailableError, UnknownTenantError
-from tenancy.fence import FenceQueues
+from tenancy.fence import FenceQueues, FenceWaits
 from tenancy.homes import Homes
 from tenancy.installer import Installer
 from tenancy.modes import Login, Mode
 from tenancy.pools import PoolLimits, Pools
 from tenancy.registry.directory import TenantDirectory
 from tenancy.registry.store import RegistryStore
-from tenancy.session import Entrance, PlacementHints, TenantSession, open_session
+from tenancy.session import TenantSession, open_session
 from tenancy.strategies import all_strategies
 from tenancy.tenant import Placement, Server, StrategyName, TenantId
 
@@ -63,6 +64,10 @@ class Tenancy:
         self._admission = Admission(options.admission_limits)
         self._fences = FenceQueues(options.admission_limits.queue_max)
         self._hints = PlacementHints(self._placement, self._fresh_placement, self.directory.learn)
+
+    def take_fence_waits(self) -> dict[TenantId, FenceWaits]:
+        """Return how many transactions waited at each clinic's fence since the last call."""
+        return self._fences.take_waits()
 
     async def open(self) -> None:
         """Start listening for changes of the registry."""

@@ -30,7 +30,10 @@ HOMES_DATABASE = {APP: CONNECT, MOVER: CONNECT, MIGRATOR: CONNECT_AND_CREATE}
 HOME_SCHEMA = {APP: USAGE, MIGRATOR: USAGE, MOVER: USAGE}
 HOME_TABLE = {APP: READ_AND_WRITE, MIGRATOR: READ_AND_WRITE, MOVER: READ_AND_WRITE}
 APPEND_ONLY_TABLE = HOME_TABLE | {APP: READ_AND_ADD}
-TENANT_HOME = HOME_TABLE | {APP: READ}
+GATE_TABLES = {
+    "tenant_home": HOME_TABLE | {APP: READ},
+    "move_stream": {MIGRATOR: READ_AND_WRITE, MOVER: READ_AND_WRITE},
+}
 
 REGISTRY_TABLES = {
     "platform_audit_event": {REGISTRY: READ_AND_ADD},
@@ -99,7 +102,7 @@ def home_grants(append_only: frozenset[str]) -> Expected:
         if kind == "column" or schema == "extensions" or name == TENANT_TREE.version_table:
             return NOBODY
         if schema == "tenancy":
-            return TENANT_HOME if name == "tenant_home" else NOBODY
+            return GATE_TABLES.get(name, NOBODY)
         return APPEND_ONLY_TABLE if name in append_only else HOME_TABLE
 
     return expected

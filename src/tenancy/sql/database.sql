@@ -21,10 +21,22 @@ CREATE TABLE IF NOT EXISTS tenancy.tenant_home (
   CHECK ((state = 'moved') <= (forward_to IS NOT NULL))
 );
 
+-- How far a stream of changes has come at a home that is being loaded or kept up to date, and where the stream out of
+-- it begins. Written with each batch, so apart from the row that every transaction reads.
+CREATE TABLE IF NOT EXISTS tenancy.move_stream (
+  tenant_id   uuid   NOT NULL,
+  schema_name text   NOT NULL,
+  move_id     uuid   NOT NULL,
+  attempt     bigint NOT NULL,
+  applied_lsn pg_lsn,
+  reverse_lsn pg_lsn,
+  PRIMARY KEY (tenant_id, schema_name)
+);
+
 GRANT USAGE ON SCHEMA tenancy TO clinic_app, clinic_migrator, clinic_mover;
 GRANT USAGE ON SCHEMA extensions TO clinic_migrator, clinic_mover;
 GRANT SELECT ON tenancy.tenant_home TO clinic_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.tenant_home TO clinic_migrator, clinic_mover;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.tenant_home, tenancy.move_stream TO clinic_migrator, clinic_mover;
 
 -- The fence of one tenant. 7301 is the class of this lock; a collision of the hash only costs a wait.
 CREATE OR REPLACE FUNCTION tenancy.fence_key(p_tenant uuid) RETURNS integer
@@ -37,12 +49,12 @@ DECLARE
   h tenancy.tenant_home;
 BEGIN
   SELECT * INTO h FROM tenancy.tenant_home t
-   WHERE t.tenant_id = p_tenant AND t.state IN ('moved', 'active')
-   ORDER BY t.epoch DESC LIMIT 1;
+   WHERE t.tenant_id = p_tenant AND (t.state IN ('moved', 'active') OR (t.state = 'loading' AND t.forward_to IS NOT NULL))
+   ORDER BY t.epoch DESC, (t.state = 'active') DESC LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION 'tenant lives elsewhere or has another epoch' USING ERRCODE = 'TNMOV',
       DETAIL = pg_catalog.jsonb_build_object(
-        'home', CASE WHEN h.state = 'moved' THEN h.forward_to END,
+        'home', CASE WHEN h.state <> 'active' THEN h.forward_to END,
         'schema', h.schema_name, 'strategy', COALESCE(h.forward_to->>'strategy', h.strategy), 'epoch', h.epoch)::text;
   END IF;
   PERFORM 1 FROM tenancy.tenant_home t WHERE t.tenant_id = p_tenant AND t.state IN ('loading', 'ready');
@@ -64,7 +76,12 @@ DECLARE
   home_schema text;
   alive boolean;
 BEGIN
-  IF p_mode <> 'ro' THEN
+  IF p_mode = 'ro' THEN
+    -- Never waited for: it only lets who removes a home that was left see that somebody still reads there.
+    IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(7307, pg_catalog.uuid_hash(p_tenant) # p_epoch::integer) THEN
+      PERFORM tenancy.refuse(p_tenant);
+    END IF;
+  ELSE
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(7301, pg_catalog.uuid_hash(p_tenant)) THEN
       RAISE EXCEPTION 'tenant is fenced' USING ERRCODE = 'TNRET';
     END IF;

@@ -9,6 +9,7 @@ from tenancy.pools import Pools
 from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
 POOL_SCHEMA = "pool"
+ROWS_A_BATCH_MAX = 5_000
 
 
 class RowStrategy:
@@ -49,28 +50,31 @@ class RowStrategy:
         """Nothing is to be installed: the pool is migrated with the fleet."""
 
     async def remove(self, tenant_id: TenantId, home: Home) -> None:
-        """Delete the tenant's rows in every table, past the guards of append-only ones.
+        """Delete the tenant's rows in every table, batch by batch, past the guards of append-only ones.
 
-        Takes row locks of this tenant alone; foreign keys are not checked, since all its rows go.
+        The caller has seen to it that nobody is inside and nobody comes in. Takes row locks of this tenant alone;
+        foreign keys are not checked, since all its rows go.
         """
         connection = await self._pools.connect(home.server, home.database, DatabaseRole.MOVER)
         try:
-            async with connection.transaction():
-                # Under the tenant's fence: a transaction that is still inside commits before its rows are looked for.
-                await connection.execute(
-                    "SELECT pg_catalog.pg_advisory_xact_lock(7301, tenancy.fence_key($1))",
-                    tenant_id,
-                )
-                await connection.execute("SET LOCAL session_replication_role = replica")
-                tables = await connection.fetch(
-                    "SELECT table_name FROM information_schema.columns"
-                    " WHERE table_schema = $1 AND column_name = 'tenant_id'",
-                    home.schema,
-                )
-                for (table,) in tables:
-                    await connection.execute(
-                        f"DELETE FROM {quoted(home.schema)}.{quoted(table)} WHERE tenant_id = $1",  # noqa: S608  # quoted
-                        tenant_id,
-                    )
+            await connection.execute("SET session_replication_role = replica")
+            tables = await connection.fetch(
+                "SELECT table_name FROM information_schema.columns"
+                " WHERE table_schema = $1 AND column_name = 'tenant_id'",
+                home.schema,
+            )
+            for (table,) in tables:
+                await _delete_rows(connection, f"{quoted(home.schema)}.{quoted(table)}", tenant_id)
         finally:
             await connection.close()
+
+
+async def _delete_rows(connection: Any, table: str, tenant_id: TenantId) -> None:
+    while True:
+        done = await connection.execute(
+            f"DELETE FROM {table} WHERE ctid = ANY (ARRAY("  # noqa: S608  # quoted
+            f"SELECT ctid FROM {table} WHERE tenant_id = $1 LIMIT {ROWS_A_BATCH_MAX}))",
+            tenant_id,
+        )
+        if done == "DELETE 0":
+            return
