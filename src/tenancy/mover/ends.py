@@ -1,0 +1,188 @@
+"""The two homes of a move as rows: who serves, and how what was left is removed."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import asyncpg
+from msgspec import Struct
+
+from tenancy.credentials import DatabaseRole
+from tenancy.mover.claims import address, register_target
+from tenancy.mover.errors import AttemptLostError, MoveStateError
+from tenancy.mover.phases import Phase, Reached
+from tenancy.mover.plan import MovePlan
+from tenancy.pools import Pools
+from tenancy.strategy import Strategy
+from tenancy.tenant import Home, Placement, StrategyName, TenantId
+
+READERS_S_MAX: Final = 40
+"""Longer than the application role's statement and idle time-outs: after it, nobody can still read a home that was left."""
+
+HOME_STATE = """
+SELECT state, epoch, attempt, move_id FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2
+"""
+SHARED_FENCE = "SELECT pg_catalog.pg_advisory_xact_lock_shared(7301, tenancy.fence_key($1))"
+HOLD = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;"
+HELD_STATE = HOME_STATE + " FOR SHARE"
+READERS_GONE = (
+    "SELECT pg_catalog.pg_advisory_xact_lock(7307, pg_catalog.uuid_hash($1) # $2::integer)"
+)
+
+
+class HomeRow(Struct, frozen=True):
+    """What a home says about itself."""
+
+    state: str
+    epoch: int
+    attempt: int
+    move_id: Any
+
+
+class HomeRows:
+    """Reads and changes the rows of `tenancy.tenant_home` as the mover."""
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+
+    async def connect(self, home: Home) -> Any:
+        """Return a connection to the home's database as the mover."""
+        return await self._pools.connect(home.server, home.database, DatabaseRole.MOVER)
+
+    async def settled(self, placement: Placement) -> HomeRow | None:
+        """Return the row as it is when no cut-over is under way: after waiting for one that still may decide.
+
+        This is the one question that recovery asks of the source. None where there is no such row or database.
+        """
+        try:
+            connection = await self.connect(placement.home)
+        except asyncpg.InvalidCatalogNameError:
+            return None
+        try:
+            async with connection.transaction():
+                await connection.execute(SHARED_FENCE, placement.tenant_id)
+                row = await connection.fetchrow(
+                    HOME_STATE, placement.tenant_id, placement.home.schema
+                )
+        finally:
+            await connection.close()
+        return None if row is None else HomeRow(*row)
+
+    async def activate(self, plan: MovePlan, attempt: int) -> None:
+        """Let the target, which serves already, say so; nothing else depends on it."""
+        connection = await self.connect(plan.target.home)
+        try:
+            await connection.execute(
+                "UPDATE tenancy.tenant_home SET state = 'active', changed_at = now()"
+                " WHERE tenant_id = $1 AND schema_name = $2 AND state = 'ready' AND epoch = $3 AND attempt = $4",
+                plan.tenant_id,
+                plan.target.home.schema,
+                plan.target.epoch,
+                attempt,
+            )
+        finally:
+            await connection.close()
+
+    async def unready(self, plan: MovePlan, attempt: int, state: str) -> None:
+        """Take back `ready` after a cut-over that did not decide; only after the source was seen to be undecided."""
+        connection = await self.connect(plan.target.home)
+        try:
+            await connection.execute(
+                "UPDATE tenancy.tenant_home SET state = $5, epoch = $6, forward_to = $7, changed_at = now()"
+                " WHERE tenant_id = $1 AND schema_name = $2 AND state = 'ready' AND epoch = $3 AND attempt = $4",
+                plan.tenant_id,
+                plan.target.home.schema,
+                plan.target.epoch,
+                attempt,
+                state,
+                plan.source.epoch,
+                address(plan.source),
+            )
+        finally:
+            await connection.close()
+
+
+class Purge:
+    """Removes a tenant's rows from a home that it does not live in."""
+
+    def __init__(
+        self, pools: Pools, strategies: Mapping[StrategyName, Strategy], reached: Reached
+    ) -> None:
+        self._rows = HomeRows(pools)
+        self._strategies = strategies
+        self._reached = reached
+
+    async def left_home(self, left: Placement, attempt: int) -> None:
+        """Remove what is left at a home that was moved away from; its row goes on telling where to.
+
+        Waits for whoever still reads there. The row is held under the attempt until everything is gone: a mover that
+        was taken over meanwhile finds another attempt, and nobody comes back in between. Raises `MoveStateError`
+        unless the home says that it was left, `AttemptLostError`.
+        """
+        try:
+            connection = await self._rows.connect(left.home)
+        except asyncpg.InvalidCatalogNameError:
+            return
+        try:
+            await connection.execute(f"{HOLD} SET LOCAL lock_timeout = '{READERS_S_MAX}s'")
+            await connection.execute(READERS_GONE, left.tenant_id, left.epoch)
+            row = await connection.fetchrow(HELD_STATE, left.tenant_id, left.home.schema)
+            if row is None or row["state"] != "moved":
+                raise MoveStateError("the clinic still lives at the home that was to be removed")
+            if row["attempt"] != attempt:
+                raise AttemptLostError
+            await self._remove(left.tenant_id, left)
+        finally:
+            # A database takes the connection along when it goes.
+            connection.terminate()
+
+    async def database_exists(self, placement: Placement) -> bool:
+        """Return whether the home's database is there to be looked at."""
+        try:
+            connection = await self._rows.connect(placement.home)
+        except asyncpg.InvalidCatalogNameError:
+            return False
+        await connection.close()
+        return True
+
+    async def unused_target(self, plan: MovePlan, attempt: int) -> None:
+        """Remove a target that never served, its row too; `attempt` must be the newest at the source.
+
+        From here on no earlier mover can write there. Raises `MoveStateError` if it serves, `AttemptLostError`.
+        """
+        target = plan.target
+        connection = await self._rows.connect(target.home)
+        try:
+            row = await connection.fetchrow(HOME_STATE, target.tenant_id, target.home.schema)
+            if row is not None and row["state"] == "active":
+                raise MoveStateError("the target serves the clinic")
+            if row is None or row["move_id"] == plan.move_id:
+                await register_target(connection, plan, attempt)
+            await connection.execute(HOLD)
+            held = await connection.fetchrow(HELD_STATE, target.tenant_id, target.home.schema)
+            if held is None or (held["attempt"] != attempt and held["state"] != "moved"):
+                raise AttemptLostError
+            await self._remove(target.tenant_id, target)
+        finally:
+            connection.terminate()
+        if await self.database_exists(target):
+            await self._forget(plan, attempt)
+
+    async def _forget(self, plan: MovePlan, attempt: int) -> None:
+        connection = await self._rows.connect(plan.target.home)
+        try:
+            for table in ("tenant_home", "move_stream"):
+                await connection.execute(
+                    f"DELETE FROM tenancy.{table}"
+                    " WHERE tenant_id = $1 AND schema_name = $2 AND move_id = $3 AND attempt = $4",
+                    plan.tenant_id,
+                    plan.target.home.schema,
+                    plan.move_id,
+                    attempt,
+                )
+        finally:
+            await connection.close()
+
+    async def _remove(self, tenant_id: TenantId, placement: Placement) -> None:
+        strategy = self._strategies[placement.strategy]
+        await strategy.remove(tenant_id, placement.home)
+        self._reached(Phase.PURGE_BATCH)

@@ -1,0 +1,185 @@
+"""Moves as operators ask for them: planned, worked on, given up, taken back, finished."""
+
+import asyncio
+import os
+import secrets
+import socket
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from uuid_utils.compat import uuid7
+
+from tenancy.errors import UnknownTenantError
+from tenancy.mover.errors import MoveInProgressError, MoveStateError, UnknownMoveError
+from tenancy.mover.parts import MoverParts
+from tenancy.mover.phases import Reached, nothing_happens
+from tenancy.mover.plan import GRACE_S_DEFAULT, MovePlan
+from tenancy.mover.preflight import Preflight, PreflightReport
+from tenancy.mover.progress import ProgressBoard
+from tenancy.mover.run import MoveRun
+from tenancy.registry.errors import MoveOpenError, UnknownServerError
+from tenancy.registry.move_records import MoveRecord, MoveStatus, journal_row
+from tenancy.registry.records import PlatformActor
+from tenancy.runtime import Tenancy
+from tenancy.tenant import Placement, StrategyName, TenantId
+
+SETTLE_S_MAX: Final = 120.0
+SETTLE_POLL_S: Final = 0.1
+
+
+class MoveRequest(Struct, frozen=True, kw_only=True):
+    """What somebody asks for; without a server the clinic stays on its own."""
+
+    tenant_id: TenantId
+    strategy: StrategyName
+    server: str | None = None
+    is_offline: bool = False
+    grace_s: int = GRACE_S_DEFAULT
+    keeps_way_back: bool = False
+    """Refuse instead of finishing the grace period of the move before."""
+    is_forced: bool = False
+    """Accept a pause that is longer than the limit of an offline move."""
+
+
+class Mover:
+    """Moves clinics; any process may have one, and any may go on with what another has left."""
+
+    def __init__(self, parts: MoverParts) -> None:
+        self._parts = parts
+
+    async def plan(self, request: MoveRequest) -> MovePlan:
+        """Return what a move would do; raise `UnknownTenantError`, `UnknownServerError`, `MoveStateError`."""
+        record = await self._parts.store.tenants.by_id(request.tenant_id)
+        if record is None or record.placement is None:
+            raise UnknownTenantError
+        source = record.placement
+        server = request.server or source.home.server
+        if await self._parts.store.server(server) is None:
+            raise UnknownServerError
+        home = self._parts.strategies[request.strategy].home_for(request.tenant_id, server)
+        if home == source.home:
+            raise MoveStateError("the clinic is there already")
+        target = Placement(
+            tenant_id=request.tenant_id,
+            strategy=request.strategy,
+            home=home,
+            epoch=source.epoch + 1,
+        )
+        return MovePlan(
+            move_id=uuid7(),
+            source=source,
+            target=target,
+            is_offline=request.is_offline,
+            grace_s=request.grace_s,
+        )
+
+    async def look(self, plan: MovePlan, *, is_forced: bool = False) -> PreflightReport:
+        """Return what speaks against the move and what it would take; changes nothing."""
+        return await Preflight(self._parts, plan).report(is_forced=is_forced)
+
+    async def start(self, request: MoveRequest, *, actor: PlatformActor) -> MoveRecord:
+        """Write the move into the journal, ready to be worked on.
+
+        Finishes the grace period of the move before, unless its way back is to be kept. Raises `MoveRefusedError`
+        with every reason, `MoveInProgressError`, and what `plan` raises; then the way back is kept as it was.
+        """
+        plan = await self.plan(request)
+        report = await self.look(plan, is_forced=request.is_forced)
+        report.require()
+        await self._clear_the_way(request, actor)
+        row = journal_row(
+            plan.move_id,
+            plan.source,
+            plan.target,
+            is_offline=plan.is_offline,
+            grace_s=plan.grace_s,
+        )
+        try:
+            await self._parts.store.moves.plan(row, actor=actor)
+        except MoveOpenError as error:
+            raise MoveInProgressError from error
+        return await self.move(plan.move_id)
+
+    async def work(
+        self, move_id: UUID, board: ProgressBoard | None = None, *, stays: bool = True
+    ) -> MoveRecord:
+        """Claim a move and work on it; without `stays` only until the clinic serves at its target, compared.
+
+        Raises `MoveInProgressError` when another process works on it, and what `MoveRun.run` raises.
+        """
+        record = await self._parts.store.moves.claim(move_id, self._parts.worker)
+        if record is None:
+            raise MoveInProgressError
+        run = MoveRun(self._parts, record, board or ProgressBoard())
+        try:
+            await run.run(stays=stays)
+        finally:
+            await self._parts.store.moves.release(move_id, self._parts.worker)
+        return await self.move(move_id)
+
+    async def want(self, move_id: UUID, wanted: str, *, actor: PlatformActor) -> MoveRecord:
+        """Ask for `abort`, `rollback` or `finish`; whoever works on the move does it.
+
+        Raises `UnknownMoveError`, or `MoveStateError` where the move is too far or not far enough for it.
+        """
+        record = await self.move(move_id)
+        allowed = {
+            "abort": {MoveStatus.RUNNING, MoveStatus.ABORTING},
+            "rollback": {MoveStatus.GRACE, MoveStatus.ROLLING_BACK},
+            "finish": {MoveStatus.GRACE, MoveStatus.FINISHING},
+        }[wanted]
+        if record.grace_until is not None and wanted == "finish":
+            # The homes were compared: a way back that cannot be gone any more, its slot being lost, may be given up.
+            allowed.add(MoveStatus.ROLLING_BACK)
+        if record.status not in allowed:
+            raise MoveStateError(f"a move that is {record.status.value} cannot do that")
+        await self._parts.store.moves.want(move_id, wanted, actor=actor)
+        return await self.move(move_id)
+
+    async def move(self, move_id: UUID) -> MoveRecord:
+        """Return a move; raise `UnknownMoveError`."""
+        record = await self._parts.store.moves.by_id(move_id)
+        if record is None:
+            raise UnknownMoveError
+        return record
+
+    async def _clear_the_way(self, request: MoveRequest, actor: PlatformActor) -> None:
+        before = await self._parts.store.moves.open_of(request.tenant_id)
+        if before is None:
+            return
+        if before.status is not MoveStatus.GRACE or request.keeps_way_back:
+            raise MoveInProgressError(f"the clinic's move {before.id} is {before.status.value}")
+        await self.want(before.id, "finish", actor=actor)
+        await self.settle(before.id)
+
+    async def settle(self, move_id: UUID) -> MoveRecord:
+        """Do what is wanted of a move, or wait until whoever works on it has; return it ended.
+
+        Raises `MoveStateError` when that takes longer than it may.
+        """
+        deadline = asyncio.get_running_loop().time() + SETTLE_S_MAX
+        while asyncio.get_running_loop().time() < deadline:
+            record = await self.move(move_id)
+            if record.status.is_ended:
+                return record
+            with suppress(MoveInProgressError):
+                return await self.work(move_id)
+            await asyncio.sleep(SETTLE_POLL_S)
+        raise MoveStateError("the process that works on the move does not answer")
+
+
+def make_mover(tenancy: Tenancy, reached: Reached = nothing_happens) -> Mover:
+    """Return the mover of one process."""
+    return Mover(
+        MoverParts(
+            pools=tenancy.pools,
+            store=tenancy.store,
+            installer=tenancy.installer,
+            strategies=tenancy.strategies,
+            worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            forget=tenancy.directory.forget,
+            reached=reached,
+        )
+    )

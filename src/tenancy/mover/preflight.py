@@ -1,0 +1,224 @@
+"""Looks before a move whether it can be done, and what it would take. Changes nothing."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from tenancy.credentials import DatabaseRole
+from tenancy.installer import quoted
+from tenancy.migrations import TENANT_TREE, current_revision
+from tenancy.mover.errors import MoveRefusedError
+from tenancy.mover.parts import MoverParts
+from tenancy.mover.plan import MovePlan
+from tenancy.mover.tables import Shapes, read_shapes, uncovered
+from tenancy.strategy import shared_homes
+from tenancy.tenant import Home
+
+ROWS_A_SECOND: Final = 100_000
+"""Rows copied, hashed and compared a second, measured on two cores; for estimates only."""
+
+ONLINE_PAUSE_MS: Final = 25
+OFFLINE_PAUSE_S_MAX: Final = 30.0
+"""An offline move lets writes wait as long as it copies; above this it wants to be forced."""
+
+LONG_TRANSACTION_S: Final = 60
+SLOTS_NEEDED: Final = 3
+"""Forward, reverse, and one for a comparison while the clinic works."""
+
+
+class TableEstimate(Struct, frozen=True, kw_only=True):
+    """What of one table will be moved."""
+
+    name: str
+    rows: int
+
+
+class PreflightReport(Struct, frozen=True, kw_only=True):
+    """What speaks against a move, what is worth knowing, and what it would take."""
+
+    refusals: tuple[str, ...]
+    warnings: tuple[str, ...]
+    tables: tuple[TableEstimate, ...] = ()
+    rows: int = 0
+    megabytes: float = 0.0
+    seconds: float = 0.0
+    pause_ms: float = 0.0
+
+    def require(self) -> None:
+        """Raise `MoveRefusedError` with every reason, if there is one."""
+        if self.refusals:
+            raise MoveRefusedError(self.refusals)
+
+
+class Preflight:
+    """One look at both ends of a plan."""
+
+    def __init__(self, parts: MoverParts, plan: MovePlan) -> None:
+        self._parts = parts
+        self._plan = plan
+        self._refusals: list[str] = []
+        self._warnings: list[str] = []
+
+    async def report(self, *, is_forced: bool = False) -> PreflightReport:
+        """Return what was found; every reason, not only the first."""
+        await self._look_at_registry()
+        source = await self._connect(self._plan.source.home)
+        try:
+            shapes = await read_shapes(source, self._plan.source.home.schema)
+            await self._look_at_source(source, shapes)
+            tables, megabytes = await self._measure(source, shapes)
+        finally:
+            await source.close()
+        await self._look_at_target()
+        rows = sum(table.rows for table in tables)
+        seconds = rows / ROWS_A_SECOND
+        pause_ms = seconds * 1000 if self._plan.is_offline else ONLINE_PAUSE_MS
+        if self._plan.is_offline and seconds > OFFLINE_PAUSE_S_MAX and not is_forced:
+            self._refusals.append(
+                f"writes would wait for about {seconds:.0f} s, more than {OFFLINE_PAUSE_S_MAX:.0f} s: use --force"
+            )
+        return PreflightReport(
+            refusals=tuple(self._refusals),
+            warnings=tuple(self._warnings),
+            tables=tuple(tables),
+            rows=rows,
+            megabytes=round(megabytes, 2),
+            seconds=round(seconds, 2),
+            pause_ms=round(pause_ms, 1),
+        )
+
+    async def _look_at_registry(self) -> None:
+        store, target = self._parts.store, self._plan.target
+        server = next((s for s in await store.servers.all() if s.name == target.home.server), None)
+        if server is None:
+            self._refusals.append(f"there is no server {target.home.server}")
+            return
+        if server.status != "open":
+            self._refusals.append(f"server {server.name} is {server.status}")
+        if (
+            target.home.server != self._plan.source.home.server
+            and server.placements >= server.capacity
+        ):
+            self._refusals.append(f"server {server.name} is full ({server.capacity} clinics)")
+        tenant = await store.tenants.by_id(self._plan.tenant_id)
+        plan = None if tenant is None else await store.plans.by_code(tenant.plan)
+        if plan is not None and target.strategy not in plan.allowed_strategies:
+            self._refusals.append(f"plan {plan.code} does not allow {target.strategy.value}")
+
+    async def _look_at_source(self, source: Any, shapes: Shapes) -> None:
+        home = self._plan.source.home
+        state = await source.fetchrow(
+            "SELECT state, epoch FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2",
+            self._plan.tenant_id,
+            home.schema,
+        )
+        if state is None or state["state"] != "active" or state["epoch"] != self._plan.source.epoch:
+            self._refusals.append(
+                "the clinic is not at the home that the registry names: run clinic doctor"
+            )
+        if broken := uncovered(shapes):
+            # Published, they would make every clinic's updates fail.
+            self._refusals.append(f"primary keys without the tenant: {', '.join(broken)}")
+        if identities := await self._odd_identities(source, home):
+            self._refusals.append(
+                f"replica identity is not the primary key: {', '.join(identities)}"
+            )
+        if not self._plan.is_offline:
+            await self._look_at_replication(source, home, "source")
+            await self._look_for_long_transactions(source)
+
+    async def _odd_identities(self, connection: Any, home: Home) -> list[str]:
+        rows = await connection.fetch(
+            "SELECT relname::text FROM pg_catalog.pg_class WHERE relnamespace = $1::text::regnamespace"
+            " AND relkind IN ('r', 'p') AND relreplident <> 'd' ORDER BY relname",
+            quoted(home.schema),
+        )
+        return [name for (name,) in rows]
+
+    async def _look_at_replication(self, connection: Any, home: Home, side: str) -> None:
+        row = await connection.fetchrow(
+            "SELECT current_setting('wal_level') AS level, current_setting('max_replication_slots')::int AS slots,"
+            " (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS used,"
+            " (SELECT rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user) AS may,"
+            " has_parameter_privilege(current_user, 'session_replication_role', 'SET') AS silent"
+        )
+        if row["level"] != "logical":
+            self._refusals.append(
+                f"wal_level of the {side} is {row['level']}, not logical: use --offline"
+            )
+        if row["slots"] - row["used"] < SLOTS_NEEDED:
+            self._refusals.append(f"the {side} has no {SLOTS_NEEDED} free replication slots")
+        if not row["may"]:
+            self._refusals.append(f"clinic_mover has no REPLICATION on the {side}: use --offline")
+        if not row["silent"]:
+            self._refusals.append(
+                f"clinic_mover may not set session_replication_role on the {side}"
+            )
+
+    async def _look_for_long_transactions(self, source: Any) -> None:
+        """Warn of writes that run in the cluster: a slot waits for them all when it is made."""
+        age = await source.fetchval(
+            "SELECT extract(epoch FROM max(now() - xact_start)) FROM pg_catalog.pg_stat_activity"
+            " WHERE backend_xid IS NOT NULL"
+        )
+        if age is not None and age > LONG_TRANSACTION_S:
+            self._warnings.append(
+                f"a transaction on the source has been writing for {age:.0f} s; the move waits for it"
+            )
+
+    async def _look_at_target(self) -> None:
+        """Look at the target's server through a database that is always there."""
+        home = self._plan.target.home
+        shared_home = self._shared_home()
+        connection = await self._connect(shared_home)
+        try:
+            if not self._plan.is_offline:
+                await self._look_at_replication(connection, home, "target")
+            bypasses = await connection.fetchval(
+                "SELECT rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
+            )
+            if not bypasses:
+                self._refusals.append(
+                    "clinic_mover has no BYPASSRLS on the target: rows cannot be loaded there"
+                )
+        finally:
+            await connection.close()
+        ours, theirs = (
+            await self._revision(self._plan.source.home),
+            await self._revision(shared_home),
+        )
+        if ours != theirs:
+            self._refusals.append(
+                f"revisions differ ({ours} and {theirs}): run clinic migrate first"
+            )
+
+    async def _revision(self, home: Home) -> str | None:
+        connection = await self._parts.pools.connect(
+            home.server, home.database, DatabaseRole.MIGRATOR
+        )
+        try:
+            return await current_revision(connection, TENANT_TREE, home.schema)
+        finally:
+            await connection.close()
+
+    def _shared_home(self) -> Home:
+        """Return a home that the target's server has in any case."""
+        server = self._plan.target.home.server
+        return shared_homes(self._parts.strategies.values(), server)[0]
+
+    async def _measure(self, source: Any, shapes: Shapes) -> tuple[Sequence[TableEstimate], float]:
+        tables, octets = [], 0
+        schema = quoted(self._plan.source.home.schema)
+        for shape in shapes.values():
+            row = await source.fetchrow(
+                f"SELECT count(*) AS rows, coalesce(sum(pg_column_size(t.*)), 0) AS octets"
+                f" FROM {schema}.{quoted(shape.name)} t WHERE tenant_id = $1",
+                self._plan.tenant_id,
+            )
+            tables.append(TableEstimate(name=shape.name, rows=row["rows"]))
+            octets += row["octets"]
+        return tables, octets / 1_000_000
+
+    async def _connect(self, home: Home) -> Any:
+        return await self._parts.pools.connect(home.server, home.database, DatabaseRole.MOVER)

@@ -1,0 +1,165 @@
+"""A mover that was taken over while it slept changes nothing any more, whatever it was about to do."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from clinics import Clinic
+from domain.actor import Role
+from moves import contents, move, mover_of, placement_of
+from tenancy.credentials import DatabaseRole
+from tenancy.mover.claims import register_source
+from tenancy.mover.ends import HomeRows, Purge
+from tenancy.mover.errors import AttemptLostError, MoveStateError, SlotLostError
+from tenancy.mover.mover import MoveRequest
+from tenancy.mover.phases import Phase
+from tenancy.mover.plan import MovePlan, StreamNames
+from tenancy.mover.progress import ProgressBoard
+from tenancy.mover.settled import SettledMove
+from tenancy.mover.slots import Replication
+from tenancy.registry.moves import MoveRecord, MoveStatus
+from tenancy.registry.records import PlatformActor
+from tenancy.runtime import Tenancy
+from tenancy.tenant import Placement, StrategyName
+
+ROW, SCHEMA, DATABASE = StrategyName
+
+
+class AsleepError(Exception):
+    """Stands for a mover that stops at this point."""
+
+
+def plan_of(record: MoveRecord) -> MovePlan:
+    return MovePlan(move_id=record.id, source=record.source, target=record.target)
+
+
+def purge_of(tenancy: Tenancy) -> Purge:
+    return Purge(tenancy.pools, tenancy.strategies, lambda _phase: None)
+
+
+async def attempt_at(tenancy: Tenancy, placement: Placement) -> int:
+    row = await HomeRows(tenancy.pools).settled(placement)
+    assert row is not None
+    return row.attempt
+
+
+async def set_state(tenancy: Tenancy, placement: Placement, state: str, epoch: int) -> None:
+    home = placement.home
+    connection = await tenancy.pools.connect(home.server, home.database, DatabaseRole.MOVER)
+    try:
+        await connection.execute(
+            "UPDATE tenancy.tenant_home SET state = $3, epoch = $4 WHERE tenant_id = $1 AND schema_name = $2",
+            placement.tenant_id,
+            home.schema,
+            state,
+            epoch,
+        )
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("source", [ROW, SCHEMA, DATABASE], ids=str)
+async def test_a_late_purge_removes_nothing_from_a_home_that_another_attempt_holds(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]], source: StrategyName
+):
+    clinic = await make_clinic(source)
+    record = await move(tenancy, clinic.tenant_id, SCHEMA if source is not SCHEMA else ROW)
+    plan, held = plan_of(record), await contents(tenancy, record.source)
+    old = await attempt_at(tenancy, plan.source)
+    settled = SettledMove(mover_of(tenancy)._parts, plan, ProgressBoard(), old)
+    await settled.take_over(old)
+
+    with pytest.raises(AttemptLostError):
+        await purge_of(tenancy).left_home(plan.source, old)
+
+    assert await contents(tenancy, record.source) == held
+
+
+async def test_an_abort_that_was_taken_over_drops_nothing(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(ROW)
+
+    def falls_asleep(phase: Phase) -> None:
+        if phase is Phase.CAUGHT_UP:
+            raise AsleepError
+
+    mover = mover_of(tenancy, reached=falls_asleep)
+    record = await mover.start(
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=SCHEMA), actor=PlatformActor()
+    )
+    with pytest.raises(AsleepError):
+        await mover.work(record.id)
+    plan, held = plan_of(record), await contents(tenancy, record.target)
+    newer = await attempt_at(tenancy, plan.target)
+
+    with pytest.raises(AttemptLostError):
+        await purge_of(tenancy).unused_target(plan, newer - 1)
+    assert await contents(tenancy, record.target) == held
+
+    await mover.want(record.id, "abort", actor=PlatformActor())
+    ended = await mover_of(tenancy).work(record.id)
+    assert ended.status is MoveStatus.ABORTED
+    assert await HomeRows(tenancy.pools).settled(plan.target) is None
+    assert await attempt_at(tenancy, plan.source) > newer
+    assert (await clinic.get("/api/v1/branches")).status_code == 200
+
+
+async def test_an_abort_asks_for_the_decision_once_more(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(ROW)
+    record = await move(tenancy, clinic.tenant_id, SCHEMA)
+    connection = await HomeRows(tenancy.pools).connect(record.source.home)
+    try:
+        with pytest.raises(MoveStateError):
+            await register_source(connection, plan_of(record), known=9, state="active")
+    finally:
+        await connection.close()
+
+
+async def test_a_way_back_that_did_not_decide_is_taken_back_under_the_own_attempt(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(ROW)
+    record = await move(tenancy, clinic.tenant_id, SCHEMA)
+    plan = plan_of(record)
+    old = await attempt_at(tenancy, plan.source)
+    await set_state(tenancy, plan.source, "ready", plan.target.epoch + 1)
+
+    await mover_of(tenancy).work(record.id, stays=False)
+
+    row = await HomeRows(tenancy.pools).settled(plan.source)
+    assert row is not None
+    assert (row.state, row.epoch) == ("moved", plan.target.epoch)
+    assert row.attempt > old
+    # The sleeper wakes and takes back what it had made ready: too late.
+    await set_state(tenancy, plan.source, "ready", plan.target.epoch + 1)
+    await HomeRows(tenancy.pools).unready(plan.backwards(), old, "moved")
+    row = await HomeRows(tenancy.pools).settled(plan.source)
+    assert row is not None
+    assert row.state == "ready"
+    await set_state(tenancy, plan.source, "moved", plan.target.epoch)
+
+
+async def test_a_slot_that_was_made_anew_is_not_followed(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(ROW)
+    record = await move(tenancy, clinic.tenant_id, SCHEMA)
+    plan = plan_of(record)
+    settled = SettledMove(
+        mover_of(tenancy)._parts, plan, ProgressBoard(), await attempt_at(tenancy, plan.source)
+    )
+    await settled.start_reverse()
+    try:
+        await clinic.add_user(Role.ADMIN)
+        await Replication(tenancy.pools, plan.target.home).create_plain_slot(
+            StreamNames.reverse(plan.move_id)
+        )
+        await clinic.add_user(Role.ADMIN)
+        with pytest.raises(SlotLostError):
+            await settled.follow()
+    finally:
+        await settled.close()
+    assert (await placement_of(tenancy, clinic.tenant_id)).strategy is SCHEMA
