@@ -34,6 +34,9 @@ from auth.tokens import SigningKey, TokenIssuer
 from controllers.fingerprints import RequestFingerprints
 from controllers.health import OPEN
 from controllers.strictness import RefuseUnknownParameters, declared_parameters
+from tenancy.mover.keeper import MoveKeeper
+from tenancy.mover.mover import make_mover
+from tenancy.moves import make_moves
 from tenancy.platform import PlatformOptions, make_platform
 from tenancy.registry.hostnames import normalise_hostname
 from tenancy.registry.limits import SharedRateLimiter
@@ -164,6 +167,7 @@ def _process_dependencies(
         "password_hasher": hasher,
         "fingerprints": make_fingerprints(settings),
         "platform": make_platform(tenancy, platform_options(settings)),
+        "moves": make_moves(tenancy),
         "rate_limiter": SharedRateLimiter(tenancy.store.engine, RateLimitedError),
         "readiness": readiness_of(tenancy, settings.registry_database),
     }
@@ -201,6 +205,11 @@ def _opened(tenancy: Tenancy) -> Any:
     @asynccontextmanager
     async def opened(_: Litestar) -> AsyncIterator[None]:
         async with tenancy:
-            yield
+            keeper = MoveKeeper(make_mover(tenancy), tenancy.store, tenancy.take_fence_waits)
+            await keeper.open()
+            try:
+                yield
+            finally:
+                await keeper.close()
 
     return opened

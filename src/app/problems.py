@@ -17,6 +17,7 @@ from domain.organisation import errors as organisation
 from domain.scheduling import errors as scheduling
 from tenancy import bootstrap, migrations
 from tenancy import errors as tenancy
+from tenancy.mover import errors as mover
 from tenancy.registry import errors as registry
 
 
@@ -72,6 +73,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     tenancy.ForbiddenStatementError: INTERNAL,
     bootstrap.ServerNotPreparedError: UNAVAILABLE,
     migrations.NewerRevisionError: UNAVAILABLE,
+    migrations.HomeBusyError: UNAVAILABLE,
     # the network behind it
     ConnectionError: UNAVAILABLE,
     TimeoutError: UNAVAILABLE,
@@ -95,6 +97,22 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     registry.StaleTenantError: ProblemRow(412, "stale_version"),
     registry.ProvisioningLostError: ProblemRow(503, "tenant_provisioning", retry_after_s=2),
     registry.OperatorExistsError: ProblemRow(409, "duplicate"),
+    registry.MoveOpenError: ProblemRow(409, "move_in_progress"),
+    # moves from home to home
+    mover.MoveError: INTERNAL,
+    mover.MoveRefusedError: ProblemRow(409, "move_refused"),
+    mover.MoveInProgressError: ProblemRow(409, "move_in_progress"),
+    mover.UnknownMoveError: ProblemRow(404, "not_found", "unknown_move"),
+    mover.MoveStateError: ProblemRow(409, "invalid_transition", "move_state"),
+    mover.TooManyWatchersError: ProblemRow(
+        429, "rate_limited", "too_many_watchers", retry_after_s=5
+    ),
+    mover.AttemptLostError: ProblemRow(409, "move_in_progress"),
+    mover.FenceBusyError: RETRY,
+    mover.NotDrainedError: RETRY,
+    mover.MismatchError: INTERNAL,
+    mover.StreamError: INTERNAL,
+    mover.SlotLostError: INTERNAL,
     # the clinic's rules
     clinic.ClinicError: INVALID,
     clinic.NotFoundError: ProblemRow(404, "not_found"),

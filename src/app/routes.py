@@ -15,6 +15,7 @@ from controllers.branches import BranchController
 from controllers.health import HealthController
 from controllers.patients import PatientController
 from controllers.platform_auth import PlatformAuthController
+from controllers.platform_moves import PlatformMoveController
 from controllers.platform_tenants import PlatformTenantController
 from controllers.practitioners import PractitionerController
 from controllers.rooms import RoomController
@@ -59,5 +60,6 @@ PLATFORM: Final[tuple[Any, ...]] = (
     TenantController,
     PlatformAuthController,
     PlatformTenantController,
+    PlatformMoveController,
 )
 CONTROLLERS: Final[tuple[Any, ...]] = (HealthController, *CLINIC, *SEEDS, *PLATFORM)

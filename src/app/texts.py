@@ -23,6 +23,8 @@ TITLES: Final[dict[str, Text]] = {
     "invalid_token": Text("Token inválido", "Invalid token"),
     "invalid_transition": Text("Cambio de estado no permitido", "Change of status not allowed"),
     "method_not_allowed": Text("Método no permitido", "Method not allowed"),
+    "move_in_progress": Text("Organización en traslado", "Organisation on the move"),
+    "move_refused": Text("Traslado rechazado", "Move refused"),
     "not_found": Text("No encontrado", "Not found"),
     "password_change_required": Text("Debe cambiar su contraseña", "Password change required"),
     "quota_exceeded": Text("Límite del plan alcanzado", "Limit of the plan reached"),
@@ -124,6 +126,18 @@ DETAILS: Final[dict[str, Text]] = {
         "Esta ruta no admite el método.", "This route does not support the method."
     ),
     "missing_token": Text("Se necesita un token.", "A token is needed."),
+    "move_in_progress": Text(
+        "La organización ya se está trasladando, o aún guarda el camino de vuelta de un traslado.",
+        "The organisation is being moved already, or the way back of a move is still kept.",
+    ),
+    "move_refused": Text(
+        "El traslado no puede empezar; reasons dice por qué.",
+        "The move cannot be started; reasons tells why.",
+    ),
+    "move_state": Text(
+        "El estado del traslado no lo permite; reason dice por qué.",
+        "The state of the move does not allow this; reason tells why.",
+    ),
     "name_taken": Text(
         "Otra organización ya tiene este nombre.", "Another organisation has this name already."
     ),
@@ -201,6 +215,13 @@ DETAILS: Final[dict[str, Text]] = {
     "too_late_to_cancel": Text(
         "La cita está muy próxima para cancelarla sin llamar a la clínica.",
         "The appointment is too near to be cancelled without calling the clinic.",
+    ),
+    "too_many_watchers": Text(
+        "Demasiados observan traslados; consulte el traslado o inténtelo en un momento.",
+        "Too many are watching moves; look at the move itself, or try again in a moment.",
+    ),
+    "unknown_move": Text(
+        "Esa organización no tiene ese traslado.", "The organisation has no such move."
     ),
     "unknown_namespace": Text(
         "No existe ese grupo de ajustes.", "There is no such group of settings."

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -125,7 +126,8 @@ class Target:
         return str(read.headers.get("ETag", '"1"'))
 
     def _references(self, operation: Operation, names: Iterable[str]) -> dict[str, str]:
-        ids = {**self.population.ids, "tenant": self.other_tenant_id}
+        # No move that exists: the events of one that runs go on for minutes.
+        ids = {**self.population.ids, "tenant": self.other_tenant_id, "move": str(uuid4())}
         return {name: ids[kind_of(operation, name)] for name in names}
 
     def _log_in(self, path: str, who: dict[str, str], password: str) -> str:

@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "demo": "app.cli.demo:demo",
     "migrate": "app.cli.migrate:migrate",
     "tenants": "app.cli.tenants:tenants",
+    "moves": "app.cli.moves:moves",
     "servers": "app.cli.servers:servers",
     "operators": "app.cli.operators:operators",
     "openapi": "app.cli.openapi:openapi",

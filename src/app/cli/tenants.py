@@ -11,6 +11,7 @@ from msgspec import Struct
 from app.cli.options import data_dir_option, existing_settings, json_option
 from app.cli.output import busy, print_fields, print_json, print_rows
 from app.cli.revisions import revision_of, revisions_of
+from app.cli.tenant_move import move
 from app.cli.workplace import Workplace, run_job
 from controllers.clinic_set_up import admin_password, set_up_clinic
 from tenancy.platform import NewTenant, TenantRecord
@@ -83,6 +84,9 @@ class CreatedTenant(TenantDetails, frozen=True, kw_only=True):
 @click.group()
 def tenants() -> None:
     """Keep the clinics."""
+
+
+tenants.add_command(move)
 
 
 @tenants.command("list")
