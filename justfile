@@ -30,6 +30,14 @@ test *args: setup
 fmt: setup
     ruff format . && ruff check --fix .
 
+# every fault at every phase of a move (hours); `just fault-matrix --help` tells how to run a part
+fault-matrix *args: setup
+    PYTHONPATH=tests/support python tests/fault/matrix.py {{args}}
+
+# N moves of one clinic under load through real server processes
+soak-moves *args: setup
+    PYTHONPATH=tests/support:tests/soak python tests/soak/soak_moves.py {{args}}
+
 # formatter and linter, changing nothing
 lint: setup
     ruff format --check . && ruff check .

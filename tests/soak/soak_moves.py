@@ -1,0 +1,295 @@
+"""Moves one clinic again and again while it and two others work, through real server processes: `just soak-moves N`.
+
+A program, not a test. The servers are `clinic serve` with two workers, the mover is a process of its own, the clients
+speak HTTP. What was seen is printed and written to `docs/soak-moves.md`; a failed or refused request, or a write that
+is not there exactly once, makes it end with an error.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from msgspec import Struct
+from sqlalchemy import func, select
+from traffic import Answer, Connection, Traffic
+
+from app.cli.workplace import Workplace, run_job
+from app.settings import Settings
+from domain.organisation.identity_documents import make_valid
+from domain.organisation.models import Person
+from moves import mover_of
+from served import SignedUp, environment, serving
+from servers import throw_away_directory
+from tenancy.modes import Mode
+from tenancy.mover.mover import MoveRequest
+from tenancy.mover.phases import Phase
+from tenancy.registry.records import PlatformActor
+from tenancy.tenant import StrategyName, TenantId
+
+REPORT = Path(__file__).resolve().parents[2] / "docs" / "soak-moves.md"
+ROW, SCHEMA, DATABASE = StrategyName
+# Every direction once in six moves.
+ROUND: Final = (SCHEMA, DATABASE, ROW, DATABASE, SCHEMA, ROW)
+NAMESPACES: Final = ("clinic", "scheduling", "ai", "notifications")
+PATIENT_WRITERS: Final = 8
+READERS: Final = 8
+OTHER_RATE: Final = 20.0
+FAMILY = "Soak"
+AROUND_S: Final = 0.05
+
+
+class Moved(Struct, frozen=True, kw_only=True):
+    """One move as its process tells of it."""
+
+    direction: str
+    began_at: float
+    locked_at: float
+    decided_at: float
+    ended_at: float
+    pause_ms: float
+    cut_overs: int
+    rows: int
+
+
+async def keep_moving(workplace: Workplace, tenant_id: TenantId, moves: int) -> None:
+    """Move the clinic `moves` times; print a line of JSON for each."""
+    times: dict[Phase, float] = {}
+
+    def reached(phase: Phase) -> None:
+        times[phase] = time.monotonic()
+
+    await workplace.tenancy.open()
+    mover = mover_of(workplace.tenancy, worker=f"soak {os.getpid()}", reached=reached)
+    before: StrategyName = ROW
+    for strategy in itertools.islice(itertools.cycle(ROUND), moves):
+        began_at = time.monotonic()
+        request = MoveRequest(tenant_id=tenant_id, strategy=strategy)
+        record = await mover.start(request, actor=PlatformActor())
+        record = await mover.work(record.id, stays=False)
+        moved = {
+            "direction": f"{before.value} to {strategy.value}",
+            "began_at": began_at,
+            "locked_at": times[Phase.LOCKED],
+            "decided_at": times[Phase.DECIDED],
+            "ended_at": time.monotonic(),
+            "pause_ms": record.report["pause_ms"],
+            "cut_overs": record.report["cut_overs"],
+            "rows": sum(table["rows"] for table in record.report["tables"].values()),
+        }
+        print(json.dumps(moved), flush=True)
+        before = strategy
+
+
+async def moves_of(data_dir: Path, tenant_id: TenantId, moves: int) -> list[Moved]:
+    """Let another process move the clinic; return what it tells."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        __file__,
+        "--mover",
+        str(tenant_id),
+        str(moves),
+        env=environment(data_dir, {"PYTHONPATH": os.environ["PYTHONPATH"]}),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    moved = []
+    async for line in process.stdout:
+        moved.append(Moved(**json.loads(line)))
+        print(f"{len(moved)}: {moved[-1].direction}, {moved[-1].pause_ms} ms", flush=True)
+    if await process.wait() != 0:
+        print("the mover ended with an error", file=sys.stderr)
+    return moved
+
+
+class Soak:
+    """One run."""
+
+    def __init__(
+        self, port: int, clinics: Sequence[SignedUp], *, writes: float, reads: float
+    ) -> None:
+        self._port = port
+        self._clinic, *self._others = clinics
+        self._writes = writes
+        self._reads = reads
+        self.traffic = Traffic()
+        self._numbers = itertools.count(1)
+
+    def _connection(self, clinic: SignedUp) -> Connection:
+        return Connection(self._port, clinic.headers)
+
+    def _patient(self) -> tuple[str, str, Any]:
+        number = next(self._numbers)
+        body = {
+            "given_names": "José",
+            "family_name": FAMILY,
+            "birth_date": "1990-05-17",
+            "identifiers": [
+                {"kind": "dni", "country": "PE", "value": make_valid("dni", "PE", number)}
+            ],
+        }
+        return "POST", "/api/v1/patients", body
+
+    def _tasks(self) -> Iterator[Any]:
+        traffic, clinic = self.traffic, self._clinic
+        each = self._writes / (len(NAMESPACES) + PATIENT_WRITERS)
+        for namespace in NAMESPACES:
+            yield traffic.settings("write", self._connection(clinic), namespace, each)
+        for _ in range(PATIENT_WRITERS):
+            yield traffic.repeat("write", self._connection(clinic), each, self._patient)
+        for _ in range(READERS):
+            yield traffic.repeat("read", self._connection(clinic), self._reads / READERS, _branches)
+        for other in self._others:
+            yield traffic.repeat("other", self._connection(other), OTHER_RATE, _branches)
+            yield traffic.settings("other", self._connection(other), "clinic", OTHER_RATE / 2)
+
+    async def run(self, moving: Any, *, quiet_s: float) -> tuple[list[Moved], float]:
+        """Let everybody work, first for a while without a move; return the moves and when they began."""
+        async with asyncio.TaskGroup() as group:
+            for task in self._tasks():
+                group.create_task(task)
+            try:
+                await asyncio.sleep(quiet_s)
+                moves_begin = time.monotonic()
+                moved = await moving
+            finally:
+                self.traffic.stop.set()
+        return moved, moves_begin
+
+
+def _branches() -> tuple[str, str]:
+    return "GET", "/api/v1/branches"
+
+
+def percentiles(values: Sequence[float]) -> str:
+    """Return p50, p99 and maximum as cells of a table."""
+    if not values:
+        return "- | - | -"
+    ordered = sorted(values)
+    at = [ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in (0.5, 0.99)]
+    return " | ".join(f"{value:.1f}" for value in (*at, ordered[-1]))
+
+
+def longest_around(answers: Sequence[Answer], moved: Moved) -> float:
+    """Return the longest time of a write that was under way at the cut-over, in milliseconds."""
+    begin, end = moved.locked_at - AROUND_S, moved.decided_at + AROUND_S
+    return max((a.ms for a in answers if a.sent_at <= end and a.answered_at >= begin), default=0.0)
+
+
+def report(soak: Soak, moved: Sequence[Moved], moves_begin: float, missing: str) -> str:
+    """Return what was seen as a document."""
+    answers = soak.traffic.answers
+    failed = [a for a in answers if a.problem]
+    by_kind = {kind: [a for a in answers if a.kind == kind] for kind in ("write", "read", "other")}
+    ends = max(a.answered_at for a in answers)
+    begins = min(a.sent_at for a in answers)
+    writes = by_kind["write"]
+    lines = [
+        "# Moves under load",
+        "",
+        "Written by `just soak-moves`; do not edit. One clinic is moved again and again between row, schema and database",
+        "on one PostgreSQL (embedded, fsync on) while it and two others work through `clinic serve` with two workers.",
+        "Load generator, servers, mover and PostgreSQL share the machine.",
+        "",
+        f"Run on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f} at the end), Python {platform.python_version()}, {ends - begins:.0f} s.",
+        "",
+        f"- moves: {len(moved)} ({', '.join(f'{n} {d}' for d, n in Counter(m.direction for m in moved).items())})",
+        (
+            f"- requests: {len(answers)}; to the moving clinic {len(writes) / (ends - begins):.0f} writes/s and"
+            f" {len(by_kind['read']) / (ends - begins):.0f} reads/s"
+        ),
+        f"- failed requests: {len(failed)}; of them reads of the moving clinic: {sum(a.kind == 'read' for a in failed)}",
+        f"- acknowledged writes, each exactly once: {missing or 'yes'}",
+        f"- rows of the clinic at the last move: {moved[-1].rows if moved else 0}",
+        f"- fences taken and given back before the decision, at most: {max((m.cut_overs for m in moved), default=0)} tries",
+        "",
+        "| ms | p50 | p99 | max |",
+        "| --- | --- | --- | --- |",
+        f"| fence held, as the mover measures it | {percentiles([m.pause_ms for m in moved])} |",
+        f"| longest write at each cut-over, as clients see it | {percentiles([longest_around(writes, m) for m in moved])} |",
+        f"| duration of a move | {percentiles([(m.ended_at - m.began_at) * 1000 for m in moved])} |",
+    ]
+    for kind, name in (("write", "writes"), ("read", "reads"), ("other", "the other clinics")):
+        quiet = [a.ms for a in by_kind[kind] if a.answered_at < moves_begin]
+        moving = [a.ms for a in by_kind[kind] if a.sent_at >= moves_begin]
+        lines += [
+            f"| {name}, no move | {percentiles(quiet)} |",
+            f"| {name}, while moves run | {percentiles(moving)} |",
+        ]
+    by_direction: dict[str, list[float]] = {}
+    for m in moved:
+        by_direction.setdefault(m.direction, []).append(m.pause_ms)
+    lines += ["", "| fence held by direction, ms | p50 | p99 | max |", "| --- | --- | --- | --- |"]
+    lines += [f"| {d} | {percentiles(values)} |" for d, values in by_direction.items()]
+    if failed:
+        lines += ["", "## What failed", ""]
+        seen = Counter((a.kind, a.status, a.problem[:160]) for a in failed)
+        lines += [
+            f"- {n} x {kind} {status}: `{what}`" for (kind, status, what), n in seen.most_common(10)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+async def exactly_once(workplace: Workplace, tenant_id: TenantId, traffic: Traffic) -> str:
+    """Return what differs between the acknowledged new patients and those that are there, empty if nothing does."""
+    async with workplace.tenancy.session(tenant_id, Mode.READ) as session:
+        there = await session.scalar(
+            select(func.count()).select_from(Person).where(Person.family_name == FAMILY)
+        )
+    acknowledged = sum(a.kind == "write" and a.status == 201 for a in traffic.answers)
+    return (
+        "" if there == acknowledged else f"no: {acknowledged} patients acknowledged, {there} there"
+    )
+
+
+async def soak(port: int, data_dir: Path, options: argparse.Namespace) -> tuple[Any, ...]:
+    """Set the clinics up and run."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        clinics = [await SignedUp(http, f"soak{n}").sign_up() for n in range(3)]
+    tenant_id = TenantId(clinics[0].tenant_id)
+    run_settings = Settings.from_environment(environment(data_dir, {}))
+    run = Soak(port, clinics, writes=options.writes, reads=options.reads)
+    moved, begin = await run.run(
+        moves_of(data_dir, tenant_id, options.moves), quiet_s=options.quiet
+    )
+    missing = await asyncio.to_thread(
+        run_job, run_settings, lambda w: exactly_once(w, tenant_id, run.traffic)
+    )
+    return run, moved, begin, missing
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("moves", type=int, nargs="?", default=60)
+    parser.add_argument("--writes", type=float, default=200.0, help="a second")
+    parser.add_argument("--reads", type=float, default=200.0, help="a second")
+    parser.add_argument("--quiet", type=float, default=20.0, help="seconds without a move first")
+    parser.add_argument("--report", type=Path, default=REPORT)
+    options = parser.parse_args()
+    with throw_away_directory() as data_dir, serving(data_dir) as served:
+        run, moved, begin, missing = asyncio.run(soak(served.port, data_dir, options))
+    text = report(run, moved, begin, missing)
+    options.report.write_text(text)
+    print(text)
+    failed = any(a.problem for a in run.traffic.answers)
+    sys.exit(failed or bool(missing) or len(moved) < options.moves)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--mover"]:
+        from uuid import UUID
+
+        tenant, count = TenantId(UUID(sys.argv[2])), int(sys.argv[3])
+        run_job(Settings.from_environment(os.environ), lambda w: keep_moving(w, tenant, count))
+    else:
+        main()
