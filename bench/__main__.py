@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bench.competition import measure_competition
 from bench.cost import cases, measure_cost
-from bench.fleet import make_fleet
-from bench.ground import ground
+from bench.fleet import Fleet, make_fleet
+from bench.ground import Ground, ground
+from bench.moves import measure_moves
 from bench.processes import REPOSITORY, BenchError
 from bench.report import write_section
 from bench.rounds import Pace
@@ -16,7 +17,7 @@ from bench.roundtrips import measure_round_trips
 from bench.signups import measure_sign_ups
 from tenancy.tenant import StrategyName
 
-MEASUREMENTS = ("roundtrips", "cost", "signups", "rival")
+MEASUREMENTS = ("roundtrips", "cost", "signups", "rival", "moves")
 NEEDS_RIVAL = frozenset({"rival", "signups"})
 
 
@@ -67,17 +68,25 @@ async def run(options: argparse.Namespace) -> None:
         StrategyName.DATABASE: options.databases,
     }
     async with ground(options.data_dir) as here:
-        fleet = await make_fleet(here, counts)
-        if "roundtrips" in wanted:
-            _write(options.output, await measure_round_trips(here, fleet))
-        if "cost" in wanted:
-            for case in cases(options.clinics, options.clinics_zipf):
-                _write(options.output, await measure_cost(here, fleet, [case], pace))
-        if "signups" in wanted:
-            with_rival = not options.without_rival
-            _write(options.output, await measure_sign_ups(here, fleet, with_rival=with_rival))
-        if "rival" in wanted:
-            _write(options.output, await measure_competition(here, fleet, options.clinics, pace))
+        if wanted - {"moves"}:
+            await _measure_fleet(here, await make_fleet(here, counts), wanted, pace, options)
+        if "moves" in wanted:
+            _write(options.output, await measure_moves(here, options.rounds))
+
+
+async def _measure_fleet(
+    here: Ground, fleet: Fleet, wanted: set[str], pace: Pace, options: argparse.Namespace
+) -> None:
+    if "roundtrips" in wanted:
+        _write(options.output, await measure_round_trips(here, fleet))
+    if "cost" in wanted:
+        for case in cases(options.clinics, options.clinics_zipf):
+            _write(options.output, await measure_cost(here, fleet, [case], pace))
+    if "signups" in wanted:
+        with_rival = not options.without_rival
+        _write(options.output, await measure_sign_ups(here, fleet, with_rival=with_rival))
+    if "rival" in wanted:
+        _write(options.output, await measure_competition(here, fleet, options.clinics, pace))
 
 
 def _write(path: Path, sections: dict[str, str]) -> None:
