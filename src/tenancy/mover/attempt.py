@@ -13,7 +13,7 @@ from tenancy.mover.phases import Phase
 from tenancy.mover.plan import MovePlan, StreamNames
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.slots import Replication
-from tenancy.mover.tables import Shapes, fingerprint, read_shapes, uncovered
+from tenancy.mover.tables import Shapes, fingerprint, odd_identities, read_shapes, uncovered
 
 INSIDE_THE_PAUSE: Final = frozenset(
     {
@@ -67,11 +67,12 @@ class Attempt:
 
     async def checked_shapes(self) -> Shapes:
         """Return the tables, which must be the same at both ends and safe to publish."""
-        found = []
+        found, odd = [], []
         for home in (self.plan.source.home, self.plan.target.home):
             connection = await self.rows.connect(home)
             try:
                 found.append(await read_shapes(connection, home.schema))
+                odd += await odd_identities(connection, home.schema)
             finally:
                 await connection.close()
         if fingerprint(found[0]) != fingerprint(found[1]):
@@ -80,6 +81,9 @@ class Attempt:
             )
         if broken := uncovered(found[0]):
             raise MoveRefusedError((f"primary keys without the tenant: {', '.join(broken)}",))
+        if odd:
+            # They may have been changed since the pre-flight; in shared rows, every clinic's updates would fail.
+            raise MoveRefusedError((f"replica identity is not the primary key: {', '.join(odd)}",))
         return found[0]
 
     async def without_indexes(self) -> DeferredIndexes:

@@ -11,7 +11,7 @@ from tenancy.migrations import TENANT_TREE, current_revision
 from tenancy.mover.errors import MoveRefusedError
 from tenancy.mover.parts import MoverParts
 from tenancy.mover.plan import MovePlan
-from tenancy.mover.tables import Shapes, read_shapes, uncovered
+from tenancy.mover.tables import Shapes, odd_identities, read_shapes, uncovered
 from tenancy.strategy import shared_homes
 from tenancy.tenant import Home
 
@@ -120,21 +120,13 @@ class Preflight:
         if broken := uncovered(shapes):
             # Published, they would make every clinic's updates fail.
             self._refusals.append(f"primary keys without the tenant: {', '.join(broken)}")
-        if identities := await self._odd_identities(source, home):
+        if identities := await odd_identities(source, home.schema):
             self._refusals.append(
                 f"replica identity is not the primary key: {', '.join(identities)}"
             )
         if not self._plan.is_offline:
             await self._look_at_replication(source, home, "source")
             await self._look_for_long_transactions(source)
-
-    async def _odd_identities(self, connection: Any, home: Home) -> list[str]:
-        rows = await connection.fetch(
-            "SELECT relname::text FROM pg_catalog.pg_class WHERE relnamespace = $1::text::regnamespace"
-            " AND relkind IN ('r', 'p') AND relreplident <> 'd' ORDER BY relname",
-            quoted(home.schema),
-        )
-        return [name for (name,) in rows]
 
     async def _look_at_replication(self, connection: Any, home: Home, side: str) -> None:
         row = await connection.fetchrow(
@@ -210,7 +202,9 @@ class Preflight:
     async def _measure(self, source: Any, shapes: Shapes) -> tuple[Sequence[TableEstimate], float]:
         tables, octets = [], 0
         schema = quoted(self._plan.source.home.schema)
-        for shape in shapes.values():
+        # What is refused may have no tenant to count by.
+        refused = set(uncovered(shapes))
+        for shape in (shape for shape in shapes.values() if shape.name not in refused):
             row = await source.fetchrow(
                 f"SELECT count(*) AS rows, coalesce(sum(pg_column_size(t.*)), 0) AS octets"
                 f" FROM {schema}.{quoted(shape.name)} t WHERE tenant_id = $1",

@@ -96,6 +96,16 @@ def uncovered(shapes: Shapes) -> list[str]:
     ]
 
 
+async def odd_identities(connection: Any, schema: str) -> list[str]:
+    """Return the tables whose replica identity is not the primary key: published, they would refuse updates."""
+    rows = await connection.fetch(
+        "SELECT relname::text FROM pg_catalog.pg_class WHERE relnamespace = $1::text::regnamespace"
+        " AND relkind IN ('r', 'p') AND relreplident <> 'd' ORDER BY relname",
+        quoted(schema),
+    )
+    return [name for (name,) in rows]
+
+
 def fingerprint(shapes: Shapes) -> str:
     """Return one word for tables, columns, types and keys: equal where rows can be moved as they are."""
     digest = hashlib.sha256()
