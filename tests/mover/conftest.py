@@ -27,8 +27,8 @@ async def elsewhere(tenancy: Tenancy, settings: Settings) -> AsyncIterator[Secon
         yield server
 
 
-@pytest.fixture(autouse=True)
-async def no_move_is_left_open(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+@pytest.fixture
+async def no_move_left_open(tenancy: Tenancy) -> AsyncIterator[None]:
+    """Ends the moves of each test after it, so that none holds a slot, or the hands of a keeper, in the next."""
     yield
-    if "tenancy" in request.fixturenames:
-        await end_open_moves(request.getfixturevalue("tenancy"))
+    await end_open_moves(tenancy)

@@ -14,6 +14,8 @@ from tenancy.runtime import Tenancy
 from tenancy.tenant import StrategyName
 from workload import Workload
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 ROW, SCHEMA, DATABASE = StrategyName
 OPERATOR = PlatformActor()
 

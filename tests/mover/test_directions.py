@@ -10,6 +10,8 @@ from tenancy.registry.move_records import MoveStatus
 from tenancy.runtime import Tenancy
 from tenancy.tenant import StrategyName
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 ROW, SCHEMA, DATABASE = StrategyName
 DIRECTIONS = [(a, b) for a in StrategyName for b in StrategyName if a is not b]
 

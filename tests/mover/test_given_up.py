@@ -24,6 +24,8 @@ from tenancy.registry.records import PlatformActor
 from tenancy.runtime import Tenancy
 from tenancy.tenant import StrategyName, TenantId
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 OPERATOR = PlatformActor()
 
 

@@ -16,6 +16,8 @@ from tenancy.runtime import Tenancy
 from tenancy.tenant import StrategyName
 from workload import Workload
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 OPERATOR = PlatformActor()
 WAIT_S_MAX = 60
 

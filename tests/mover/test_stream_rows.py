@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from stream_ground import StreamGround, open_ground
 from tenancy.runtime import Tenancy
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 TYPES = {
     "words": "text",
     "padded": "character(8)",

@@ -12,6 +12,8 @@ from stream_ground import StreamGround, open_ground
 from tenancy.mover.pgoutput import Change, Relation, Transaction
 from tenancy.runtime import Tenancy
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 TABLES = "CREATE TABLE lines (tenant_id uuid, id integer, word text, PRIMARY KEY (tenant_id, id))"
 PUT = "INSERT INTO lines (tenant_id, id, word) VALUES ($1, $2, 'written')"
 STEP_S = 0.02

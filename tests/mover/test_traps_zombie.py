@@ -22,6 +22,8 @@ from tenancy.registry.records import PlatformActor
 from tenancy.runtime import Tenancy
 from tenancy.tenant import Placement, StrategyName
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 ROW, SCHEMA, DATABASE = StrategyName
 
 

@@ -17,6 +17,8 @@ from tenancy.registry.records import PlatformActor
 from tenancy.runtime import Tenancy
 from tenancy.tenant import StrategyName
 
+pytestmark = pytest.mark.usefixtures("no_move_left_open")
+
 ROW, SCHEMA, DATABASE = StrategyName
 SETTLE_S_MAX = 30
 
