@@ -176,7 +176,7 @@ def test_server_that_is_too_old_is_refused(
 @pytest.mark.usefixtures("added")
 def test_workers_must_fit_into_every_server(data_dir: Path) -> None:
     line = refused(data_dir, "serve", "--port", str(free_port()), "--workers", "3")
-    assert "3 workers may need 120 connections and PostgreSQL of server second gives 97" in line
+    assert "3 workers may need 126 connections and PostgreSQL of server second gives 97" in line
 
 
 @pytest.mark.usefixtures("added")
