@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from domain.identity.models import UserAccount
 from domain.new_clinic import first_rows
@@ -29,6 +29,7 @@ from tenancy.runtime import Tenancy, TenancyOptions
 from tenancy.session import TenantSession
 from tenancy.tenant import Server, StrategyName, TenantId
 
+NOTICED_S_MAX = 10
 CHILD_S_MAX = 60
 IN_SEED = "in_seed"
 UNDO = ["undo_install", "undo_reserve"]
@@ -119,8 +120,22 @@ def killed_in(tenancy: Tenancy) -> Callable[..., Awaitable[None]]:
             process.kill()
             raise
         assert process.returncode == -signal.SIGKILL, complaints.decode()
+        await no_claim_is_held(tenancy)
 
     return run
+
+
+async def no_claim_is_held(tenancy: Tenancy) -> None:
+    """Wait until the server has noticed who was killed: until then the dead one's claim looks like a living one's."""
+    held = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND database ="
+        " (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    async with asyncio.timeout(NOTICED_S_MAX), tenancy.store.engine.connect() as connection:
+        while True:
+            if not await connection.scalar(held):
+                return
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
