@@ -71,6 +71,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     tenancy.ClinicBusyError: ProblemRow(429, "rate_limited", "clinic_busy", retry_after_s=1),
     tenancy.ServerUnavailableError: UNAVAILABLE,
     tenancy.ForbiddenStatementError: INTERNAL,
+    tenancy.HomeServesError: INTERNAL,
     bootstrap.ServerNotPreparedError: UNAVAILABLE,
     migrations.NewerRevisionError: UNAVAILABLE,
     migrations.HomeBusyError: UNAVAILABLE,

@@ -42,6 +42,10 @@ class ServerUnavailableError(TenancyError):
     """The server that holds the clinic cannot be reached or has no free connection."""
 
 
+class HomeServesError(TenancyError):
+    """The home takes a clinic in: nothing of it is removed."""
+
+
 class ForbiddenStatementError(TenancyError):
     """A statement tried to change the tenant scope, the role or the search path by itself."""
 

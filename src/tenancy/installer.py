@@ -8,7 +8,9 @@ from typing import Any
 import asyncpg
 
 from tenancy.credentials import MAINTENANCE_DATABASE, DatabaseRole
+from tenancy.errors import HomeServesError
 from tenancy.home_connection import HomeConnection
+from tenancy.home_failures import NO_HOMES_YET
 from tenancy.migrations import TENANT_TREE, current_revision, render_upgrade
 from tenancy.pools import Pools
 from tenancy.tenant import Home
@@ -35,6 +37,13 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1),
 def database_script() -> str:
     """Return the script that every database holding tenants is given (`tenancy/sql/database.sql`)."""
     return files("tenancy").joinpath("sql/database.sql").read_text(encoding="utf-8")
+
+
+SERVING = frozenset({"active", "ready"})
+"""States of a home in which it takes its clinic in: nothing of it may be removed, whoever asks."""
+
+_STATES = "SELECT state FROM tenancy.tenant_home WHERE schema_name = $1 FOR SHARE"
+_SERVES_ANYONE = "SELECT true FROM tenancy.tenant_home WHERE state IN ('active', 'ready') LIMIT 1"
 
 
 def quoted(identifier: str) -> str:
@@ -89,14 +98,28 @@ class Installer:
             await connection.close()
 
     async def drop_database(self, server: str, database: str) -> None:
-        """Drop the database, whoever is connected."""
+        """Drop the database, whoever is connected; raise `HomeServesError` while a home in it takes a clinic in.
+
+        The name is held from the look to the drop: nobody makes another database of this name in between, so that one
+        who slept cannot drop what was made meanwhile.
+        """
         connection = await self._connect(server, MAINTENANCE_DATABASE)
         try:
             await _hold_name(connection, database)
+            with suppress(*NO_HOMES_YET, asyncpg.ObjectNotInPrerequisiteStateError):
+                await self._refuse_serving(server, database)
             await connection.execute("SET ROLE clinic_owner")
             await connection.execute(f"DROP DATABASE IF EXISTS {quoted(database)} WITH (FORCE)")
         finally:
             await connection.close()
+
+    async def _refuse_serving(self, server: str, database: str) -> None:
+        beside = await self._connect(server, database)
+        try:
+            if await beside.fetchval(_SERVES_ANYONE):
+                raise HomeServesError
+        finally:
+            await beside.close()
 
     async def equip_database(self, server: str, database: str) -> None:
         """Give the database the homes and the gate; idempotent, also the way they are upgraded."""
@@ -140,12 +163,18 @@ class Installer:
                 await held.close()
 
     async def drop_schema(self, home: Home) -> None:
-        """Drop the home's schema with everything in it."""
+        """Drop the home's schema with everything in it; raise `HomeServesError` while it takes a clinic in.
+
+        The home's row is held in the transaction that drops, so that it cannot begin to serve in between.
+        """
         connection = await self._connect(home.server, home.database)
         try:
             await _hold_name(connection, home.schema)
-            await connection.execute("SET ROLE clinic_owner")
-            await connection.execute(f"DROP SCHEMA IF EXISTS {quoted(home.schema)} CASCADE")
+            async with connection.transaction():
+                if SERVING & {state for (state,) in await connection.fetch(_STATES, home.schema)}:
+                    raise HomeServesError
+                await connection.execute("SET LOCAL ROLE clinic_owner")
+                await connection.execute(f"DROP SCHEMA IF EXISTS {quoted(home.schema)} CASCADE")
         finally:
             await connection.close()
 

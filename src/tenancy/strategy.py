@@ -44,7 +44,10 @@ class Strategy(Protocol):
         """Bring the tables of the newest revision there, if they are not; `through` a connection of the caller's."""
 
     async def remove(self, tenant_id: TenantId, home: Home) -> None:
-        """Undo `install` and `prepare`: after it nothing of the tenant is left at `home`."""
+        """Undo `install` and `prepare`: after it nothing of the tenant is left at `home`.
+
+        Raises `HomeServesError`, with nothing removed, while the home takes the tenant in.
+        """
 
 
 def shared_homes(strategies: Iterable[Strategy], server: str) -> tuple[Home, ...]:

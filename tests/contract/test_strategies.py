@@ -9,6 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from tenancy.credentials import DatabaseRole
+from tenancy.errors import HomeServesError
 from tenancy.fleet import every_home
 from tenancy.migrations import TENANT_TREE, current_revision, head_revision
 from tenancy.pools import PoolLimits, Pools
@@ -37,6 +38,14 @@ async def make_home(tenancy: Tenancy, strategy: Strategy, tenant_id: TenantId) -
     placement = Placement(tenant_id=tenant_id, strategy=strategy.name, home=home, epoch=1)
     await tenancy.homes.open(placement)
     return home
+
+
+async def close_and_remove(
+    tenancy: Tenancy, strategy: Strategy, tenant_id: TenantId, home: Home
+) -> None:
+    """As a set-up is taken back: nobody is let in any more, then everything goes."""
+    await tenancy.homes.close(tenant_id, home)
+    await strategy.remove(tenant_id, home)
 
 
 async def test_home_is_named_by_the_id_alone(strategy: Strategy) -> None:
@@ -116,14 +125,14 @@ async def test_home_is_at_the_newest_revision(tenancy: Tenancy, strategy: Strate
         )
     finally:
         await connection.close()
-        await strategy.remove(tenant_id, home)
+        await close_and_remove(tenancy, strategy, tenant_id, home)
 
 
 async def test_making_a_home_twice_is_making_it_once(tenancy: Tenancy, strategy: Strategy) -> None:
     tenant_id = new_tenant()
     home = await make_home(tenancy, strategy, tenant_id)
     assert await make_home(tenancy, strategy, tenant_id) == home
-    await strategy.remove(tenant_id, home)
+    await close_and_remove(tenancy, strategy, tenant_id, home)
 
 
 async def test_making_a_home_from_two_sides_at_once_makes_it_once(
@@ -132,7 +141,7 @@ async def test_making_a_home_from_two_sides_at_once_makes_it_once(
     tenant_id = new_tenant()
     homes = await asyncio.gather(*(make_home(tenancy, strategy, tenant_id) for _ in range(3)))
     assert len(set(homes)) == 1
-    await strategy.remove(tenant_id, homes[0])
+    await close_and_remove(tenancy, strategy, tenant_id, homes[0])
 
 
 async def test_removed_home_leaves_nothing(tenancy: Tenancy, strategy: Strategy) -> None:
@@ -141,12 +150,13 @@ async def test_removed_home_leaves_nothing(tenancy: Tenancy, strategy: Strategy)
         await make_home(tenancy, strategy, one)
         await _add_row(tenancy, strategy.home_for(one, "main"), one)
     home = strategy.home_for(tenant_id, "main")
-    await tenancy.homes.close(tenant_id, home)
-    await strategy.remove(tenant_id, home)
+    with pytest.raises(HomeServesError):
+        await strategy.remove(tenant_id, home)
+    await close_and_remove(tenancy, strategy, tenant_id, home)
     await strategy.remove(tenant_id, home)
     assert await _rows_anywhere(tenancy, tenant_id, home) == 0
     assert await _rows_anywhere(tenancy, neighbour, strategy.home_for(neighbour, "main")) == 1
-    await strategy.remove(neighbour, strategy.home_for(neighbour, "main"))
+    await close_and_remove(tenancy, strategy, neighbour, strategy.home_for(neighbour, "main"))
 
 
 async def test_application_owns_and_creates_nothing(tenancy: Tenancy, strategy: Strategy) -> None:
@@ -171,7 +181,7 @@ async def test_application_owns_and_creates_nothing(tenancy: Tenancy, strategy: 
                 await connection.execute(statement)
     finally:
         await connection.close()
-        await strategy.remove(tenant_id, home)
+        await close_and_remove(tenancy, strategy, tenant_id, home)
 
 
 async def _add_row(tenancy: Tenancy, home: Home, tenant_id: TenantId) -> None:

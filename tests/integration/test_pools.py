@@ -79,6 +79,7 @@ async def test_dropped_database_is_an_error_and_not_a_hang(
     async with await another_tenancy() as worker:
         assert await branches(worker, clinic) == 1
         home = tenancy.strategies[StrategyName.DATABASE].home_for(clinic.tenant_id, "main")
+        await tenancy.homes.close(clinic.tenant_id, home)
         await tenancy.strategies[StrategyName.DATABASE].remove(clinic.tenant_id, home)
         with pytest.raises(ServerUnavailableError):
             await branches(worker, clinic)

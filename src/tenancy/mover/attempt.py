@@ -88,7 +88,7 @@ class Attempt:
 
     async def without_indexes(self) -> DeferredIndexes:
         """Take the indexes off a target of its own until it is loaded; a shared one keeps its own."""
-        indexes = DeferredIndexes(self.parts.pools, self.plan.target.home)
+        indexes = DeferredIndexes(self.parts.pools, self.plan.target, self.attempt)
         if self._is_private:
             await indexes.drop()
         return indexes

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from tenancy.credentials import DatabaseRole
 from tenancy.installer import quoted
+from tenancy.mover.claims import hold_loading
 from tenancy.pools import Pools
-from tenancy.tenant import Home
+from tenancy.tenant import Placement
 
 BUILDS_AT_ONCE_MAX: Final = 2
 """One a core: a build is nothing but sorting."""
@@ -65,21 +66,29 @@ class _Index(Struct, frozen=True):
 class DeferredIndexes:
     """The indexes of one home that is being loaded."""
 
-    def __init__(self, pools: Pools, home: Home) -> None:
+    def __init__(self, pools: Pools, target: Placement, attempt: int) -> None:
         self._pools = pools
-        self._home = home
-        self._schema = quoted(home.schema)
+        self._target = target
+        self._attempt = attempt
+        self._home = target.home
+        self._schema = quoted(target.home.schema)
         self._indexes: list[_Index] = []
 
     async def drop(self) -> None:
-        """Take off every index but the primary keys'. Nobody reads or writes the home yet."""
+        """Take off every index but the primary keys'. Nobody reads or writes the home yet.
+
+        The home is held in this attempt meanwhile: from one that serves, nobody takes a constraint. Raises
+        `AttemptLostError`.
+        """
         connection = await self._connect()
         try:
             self._indexes = [
                 _Index(*row) for row in await connection.fetch(DEFINITIONS, self._schema)
             ]
-            statements = [index.drop(self._schema) for index in self._indexes]
-            await connection.execute("; ".join(["BEGIN", *statements, "COMMIT"]))
+            async with connection.transaction():
+                await hold_loading(connection, self._target, self._attempt)
+                for index in self._indexes:
+                    await connection.execute(index.drop(self._schema))
         finally:
             await connection.close()
 

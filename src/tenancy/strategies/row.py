@@ -3,13 +3,19 @@
 from typing import Any
 
 from tenancy.credentials import DatabaseRole
+from tenancy.errors import HomeServesError
 from tenancy.home_connection import HomeConnection
-from tenancy.installer import Installer, quoted
+from tenancy.installer import SERVING, Installer, quoted
 from tenancy.pools import Pools
 from tenancy.tenant import Home, ServerTier, StrategyName, TenantId
 
 POOL_SCHEMA = "pool"
 ROWS_A_BATCH_MAX = 5_000
+
+_HELD_HOME = (
+    "SELECT state, epoch, attempt, move_id FROM tenancy.tenant_home"
+    " WHERE tenant_id = $1 AND schema_name = $2 FOR SHARE"
+)
 
 
 class RowStrategy:
@@ -52,7 +58,8 @@ class RowStrategy:
     async def remove(self, tenant_id: TenantId, home: Home) -> None:
         """Delete the tenant's rows in every table, batch by batch, past the guards of append-only ones.
 
-        The caller has seen to it that nobody is inside and nobody comes in. Takes row locks of this tenant alone;
+        The home's row is held during each batch and must be what it was when the work began: one who slept meanwhile
+        deletes nothing of a clinic that has come back. Raises `HomeServesError`. Takes row locks of this tenant alone;
         foreign keys are not checked, since all its rows go.
         """
         connection = await self._pools.connect(home.server, home.database, DatabaseRole.MOVER)
@@ -63,18 +70,26 @@ class RowStrategy:
                 " WHERE table_schema = $1 AND column_name = 'tenant_id'",
                 home.schema,
             )
+            begun = await connection.fetchrow(_HELD_HOME, tenant_id, home.schema)
             for (table,) in tables:
-                await _delete_rows(connection, f"{quoted(home.schema)}.{quoted(table)}", tenant_id)
+                name = f"{quoted(home.schema)}.{quoted(table)}"
+                while await _delete_batch(connection, name, tenant_id, home, begun):
+                    pass
         finally:
             await connection.close()
 
 
-async def _delete_rows(connection: Any, table: str, tenant_id: TenantId) -> None:
-    while True:
+async def _delete_batch(
+    connection: Any, table: str, tenant_id: TenantId, home: Home, begun: Any
+) -> bool:
+    """Delete the next rows; return whether there were any."""
+    async with connection.transaction():
+        now = await connection.fetchrow(_HELD_HOME, tenant_id, home.schema)
+        if now != begun or (now is not None and now["state"] in SERVING):
+            raise HomeServesError
         done = await connection.execute(
             f"DELETE FROM {table} WHERE ctid = ANY (ARRAY("  # noqa: S608  # quoted
             f"SELECT ctid FROM {table} WHERE tenant_id = $1 LIMIT {ROWS_A_BATCH_MAX}))",
             tenant_id,
         )
-        if done == "DELETE 0":
-            return
+    return bool(done != "DELETE 0")
