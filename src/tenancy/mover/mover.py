@@ -88,7 +88,7 @@ class Mover:
         plan = await self.plan(request)
         report = await self.look(plan, is_forced=request.is_forced)
         report.require()
-        await self._clear_the_way(request, actor)
+        await self._clear_the_way(plan, actor, keeps_way_back=request.keeps_way_back)
         row = journal_row(
             plan.move_id,
             plan.source,
@@ -145,11 +145,15 @@ class Mover:
             raise UnknownMoveError
         return record
 
-    async def _clear_the_way(self, request: MoveRequest, actor: PlatformActor) -> None:
-        before = await self._parts.store.moves.open_of(request.tenant_id)
+    async def _clear_the_way(
+        self, plan: MovePlan, actor: PlatformActor, *, keeps_way_back: bool
+    ) -> None:
+        before = await self._parts.store.moves.open_of(plan.tenant_id)
         if before is None:
             return
-        if before.status is not MoveStatus.GRACE or request.keeps_way_back:
+        # A move that was decided after this one was planned has left the home that this one starts from.
+        is_overtaken = before.target != plan.source
+        if before.status is not MoveStatus.GRACE or keeps_way_back or is_overtaken:
             raise MoveInProgressError(f"the clinic's move {before.id} is {before.status.value}")
         await self.want(before.id, "finish", actor=actor)
         await self.settle(before.id)

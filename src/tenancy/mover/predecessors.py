@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from tenancy.errors import ServerUnavailableError
 from tenancy.mover.ends import HomeRows
 from tenancy.mover.plan import MovePlan
 from tenancy.pools import Pools
@@ -30,8 +31,8 @@ async def end_predecessors(pools: Pools, plan: MovePlan) -> None:
     for home in (plan.source.home, plan.target.home):
         try:
             connection = await rows.connect(home)
-        except asyncpg.InvalidCatalogNameError:
-            continue
+        except (asyncpg.InvalidCatalogNameError, ServerUnavailableError):
+            continue  # what is out of reach cannot hold anything that could be let go of
         try:
             await connection.execute(END_CONNECTIONS, connections_name(plan.move_id))
         finally:

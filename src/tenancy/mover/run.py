@@ -14,6 +14,7 @@ from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
 from tenancy.errors import TenancyError
+from tenancy.home_failures import SERVER_GONE
 from tenancy.mover.claims import register_source
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.ends import HomeRows, Purge
@@ -60,7 +61,8 @@ class MoveRun:
         )
         self._homes = BothHomes(self._rows, self.plan)
         self._report: dict[str, Any] = dict(record.report)
-        self._wanted = record.wanted
+        is_going_back = record.status is MoveStatus.ROLLING_BACK
+        self._wanted = record.wanted or ("rollback" if is_going_back else None)
         self._is_lost = False
         self._news = asyncio.Event()
 
@@ -113,13 +115,21 @@ class MoveRun:
             decided = await attempt.run()
         except AttemptLostError:
             raise
-        except (TenancyError, asyncpg.PostgresError, OSError, SQLAlchemyError) as error:
+        except (
+            *SERVER_GONE,
+            TenancyError,
+            asyncpg.PostgresError,
+            OSError,
+            SQLAlchemyError,
+        ) as error:
             if await self._homes.standing(self._record) is not Standing.UNDECIDED:
                 raise
-            if not isinstance(error, MoveError):
+            if not isinstance(error, MoveError) and not self.plan.is_offline:
                 # Something is out of reach: it may come back, and somebody goes on then.
                 raise
-            await self._parts.store.moves.note(self.plan.move_id, error=str(error))
+            # An offline move is not tried again by itself: each time the clinic's writes would wait for the copy.
+            told = str(error) if isinstance(error, MoveError) else type(error).__name__
+            await self._parts.store.moves.note(self.plan.move_id, error=told)
             await self._abort()
             raise
         settled = SettledMove(self._parts, self.plan, self._board, attempt.attempt)
@@ -231,11 +241,9 @@ class MoveRun:
     async def _take_source(self) -> int:
         connection = await self._rows.connect(self.plan.source.home)
         try:
+            # The source knows the newest attempt of all; the target need not be within reach to be left.
             return await register_source(
-                connection,
-                self.plan,
-                known=await self._homes.known_attempt(self._record),
-                state="active",
+                connection, self.plan, known=self._record.attempt, state="active"
             )
         finally:
             await connection.close()

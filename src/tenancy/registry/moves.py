@@ -39,8 +39,14 @@ class MoveRecords:
         self._engine = engine
 
     async def plan(self, record: dict[str, Any], *, actor: PlatformActor) -> None:
-        """Write down a new move; raise `MoveOpenError` when the clinic has one that is not ended."""
+        """Write down a new move; raise `MoveOpenError` when the clinic has one that is not ended.
+
+        So it does when the clinic has moved since this one was planned: its placement is held while that is looked at.
+        """
+        held = select(PlacementRow.epoch).where(PlacementRow.tenant_id == record["tenant_id"])
         async with self._engine.begin() as connection:
+            if await connection.scalar(held.with_for_update()) != record["source_epoch"]:
+                raise MoveOpenError
             try:
                 await connection.execute(insert(MoveRow), record)
             except IntegrityError as error:
