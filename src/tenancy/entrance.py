@@ -15,7 +15,7 @@ from tenancy.errors import (
     StaleConnectionSignal,
     TenantMovingError,
 )
-from tenancy.fence import FenceQueues
+from tenancy.fence import FenceQueues, Turn
 from tenancy.modes import Login, Mode
 from tenancy.pools import Lease, Pools
 from tenancy.tenant import Home, Placement, StrategyName, TenantId
@@ -126,17 +126,17 @@ class Entrance:
         await self._wait_at_fence(self._deadline)
 
     def entered(self) -> None:
-        """Let the next one ask who waits at the same fence."""
+        """Let everybody go who waits at the same fence."""
         if self._waits_since is not None:
             waited_s = asyncio.get_running_loop().time() - self._waits_since
             self._waits_since = None
             self._fences.waited(self.tenant_id, waited_s * 1000)
-        self._stop_asking()
+        self._stop_asking(has_entered=True)
 
-    def _stop_asking(self) -> None:
+    def _stop_asking(self, *, has_entered: bool = False) -> None:
         if self._is_asking:
             self._is_asking = False
-            self._fences.leave(self.tenant_id)
+            self._fences.leave(self.tenant_id, has_entered=has_entered)
 
     async def _wait_at_fence(self, deadline: float) -> None:
         """Wait in order, outside the clinic's lane, so that its reads go on; only the first one asks again."""
@@ -144,13 +144,20 @@ class Entrance:
         if self._waits_since is None:
             self._waits_since = asyncio.get_running_loop().time()
         if not self._is_asking:
-            has_waited = await self._fences.join(self.tenant_id, deadline)
-            self._is_asking = True
-            if has_waited:
+            turn = await self._fences.join(self.tenant_id, deadline)
+            self._is_asking = turn is not Turn.NOBODYS
+            if turn is not Turn.FIRST:
+                await self._look_where_it_is()
                 return
         # The fence is taken for milliseconds; jitter keeps several processes from asking in step.
         await asyncio.sleep(self._retry_ms * random.uniform(0.5, 1.0) / 1000)  # noqa: S311  # jitter
         self._retry_ms = min(self._retry_ms * 2, RETRY_MS_MAX)
+
+    async def _look_where_it_is(self) -> None:
+        """Go where the one who asked has found the clinic, not first where it was."""
+        known = await self._hints.current(self.tenant_id)
+        if self._placement is not None and known.epoch > self._placement.epoch:
+            self._placement = known
 
     def leave(self) -> None:
         """Give back the pool and the place in the clinic's lane."""

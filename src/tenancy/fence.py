@@ -1,6 +1,7 @@
-"""Where writers of a fenced clinic wait: without a connection, without a place in its lane, one of them asking."""
+"""Where writers of a fenced clinic wait: without a connection, without a place in its lane, one of them asking for all."""
 
 import asyncio
+from enum import Enum, auto
 
 from msgspec import Struct
 
@@ -15,18 +16,32 @@ class FenceWaits(Struct):
     longest_ms: float = 0.0
 
 
+class Turn(Enum):
+    """Who is to ask at the gate of a fenced clinic."""
+
+    FIRST = auto()
+    """This caller, who was refused just now."""
+
+    NEXT = auto()
+    """This caller, as the one who asked before has given up."""
+
+    NOBODYS = auto()
+    """Nobody: the gate is open."""
+
+
 class _Queue:
     """Who asks at one clinic's gate, and how many wait behind."""
 
-    __slots__ = ("members", "turn")
+    __slots__ = ("is_open", "members", "turn")
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         self.members = 0
+        self.is_open = False
 
 
 class FenceQueues:
-    """For each fenced clinic the order of those who wait; the first asks at the gate, and lets the next one ask."""
+    """For each fenced clinic those who wait; the first asks at the gate, and once it is in, all others may go."""
 
     def __init__(self, queue_max: int) -> None:
         self._queue_max = queue_max
@@ -44,8 +59,8 @@ class FenceQueues:
         waits, self._waits = self._waits, {}
         return waits
 
-    async def join(self, tenant_id: TenantId, deadline: float) -> bool:
-        """Wait until it is this caller's turn to ask; return whether it had to wait for it.
+    async def join(self, tenant_id: TenantId, deadline: float) -> Turn:
+        """Wait until this caller is to ask, or somebody else has got in.
 
         `deadline` is in the loop's time. Raises `ClinicBusyError` when too many wait, `TenantMovingError` past it.
         """
@@ -54,7 +69,7 @@ class FenceQueues:
             queue = self._queues[tenant_id] = _Queue()
         if queue.members > self._queue_max:
             raise ClinicBusyError
-        has_waited = queue.turn.locked()
+        turn = Turn.NEXT if queue.turn.locked() else Turn.FIRST
         queue.members += 1
         try:
             async with asyncio.timeout_at(deadline):
@@ -64,15 +79,23 @@ class FenceQueues:
             if isinstance(error, TimeoutError):
                 raise TenantMovingError from None
             raise
-        return has_waited
+        if queue.is_open:
+            queue.turn.release()
+            queue.members -= 1
+            return Turn.NOBODYS
+        return turn
 
-    def leave(self, tenant_id: TenantId) -> None:
-        """Give the turn to the next one."""
+    def leave(self, tenant_id: TenantId, *, has_entered: bool) -> None:
+        """Let everybody go when the one who asked is in; otherwise the next one asks."""
         queue = self._queues[tenant_id]
+        if has_entered:
+            # Whoever is refused from here on waits at another fence.
+            queue.is_open = True
+            del self._queues[tenant_id]
         queue.turn.release()
         self._drop(tenant_id, queue)
 
     def _drop(self, tenant_id: TenantId, queue: _Queue) -> None:
         queue.members -= 1
-        if queue.members == 0:
+        if queue.members == 0 and self._queues.get(tenant_id) is queue:
             del self._queues[tenant_id]

@@ -10,19 +10,16 @@ import asyncio
 import itertools
 import json
 import os
-import platform
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from msgspec import Struct
+from soak_report import Moved, report
 from sqlalchemy import func, select
-from traffic import Answer, Connection, Traffic
+from traffic import Connection, Traffic
 
 from app.cli.workplace import Workplace, run_job
 from app.settings import Settings
@@ -32,6 +29,7 @@ from moves import mover_of
 from served import SignedUp, environment, serving
 from servers import throw_away_directory
 from tenancy.modes import Mode
+from tenancy.mover.attempt import INSIDE_THE_PAUSE
 from tenancy.mover.mover import MoveRequest
 from tenancy.mover.phases import Phase
 from tenancy.registry.records import PlatformActor
@@ -42,24 +40,15 @@ ROW, SCHEMA, DATABASE = StrategyName
 # Every direction once in six moves.
 ROUND: Final = (SCHEMA, DATABASE, ROW, DATABASE, SCHEMA, ROW)
 NAMESPACES: Final = ("clinic", "scheduling", "ai", "notifications")
+NEW_PATIENTS_SHARE: Final = 0.1
+"""Of the writes; the others change what is there, so that the clinic does not grow without end."""
+
 PATIENT_WRITERS: Final = 8
+"""Each changes a patient of its own."""
+
 READERS: Final = 8
 OTHER_RATE: Final = 20.0
 FAMILY = "Soak"
-AROUND_S: Final = 0.05
-
-
-class Moved(Struct, frozen=True, kw_only=True):
-    """One move as its process tells of it."""
-
-    direction: str
-    began_at: float
-    locked_at: float
-    decided_at: float
-    ended_at: float
-    pause_ms: float
-    cut_overs: int
-    rows: int
 
 
 async def keep_moving(workplace: Workplace, tenant_id: TenantId, moves: int) -> None:
@@ -86,6 +75,10 @@ async def keep_moving(workplace: Workplace, tenant_id: TenantId, moves: int) -> 
             "pause_ms": record.report["pause_ms"],
             "cut_overs": record.report["cut_overs"],
             "rows": sum(table["rows"] for table in record.report["tables"].values()),
+            "steps": {
+                phase.value: round((times[phase] - times[Phase.LOCKED]) * 1000, 2)
+                for phase in INSIDE_THE_PAUSE
+            },
         }
         print(json.dumps(moved), flush=True)
         before = strategy
@@ -142,16 +135,26 @@ class Soak:
 
     def _tasks(self) -> Iterator[Any]:
         traffic, clinic = self.traffic, self._clinic
-        each = self._writes / (len(NAMESPACES) + PATIENT_WRITERS)
+        yield traffic.repeat(
+            "write", self._connection(clinic), self._writes * NEW_PATIENTS_SHARE, self._patient
+        )
+        each = self._writes * (1 - NEW_PATIENTS_SHARE) / (len(NAMESPACES) + PATIENT_WRITERS)
         for namespace in NAMESPACES:
             yield traffic.settings("write", self._connection(clinic), namespace, each)
         for _ in range(PATIENT_WRITERS):
-            yield traffic.repeat("write", self._connection(clinic), each, self._patient)
+            yield self._changing_patient(self._connection(clinic), each)
         for _ in range(READERS):
             yield traffic.repeat("read", self._connection(clinic), self._reads / READERS, _branches)
         for other in self._others:
             yield traffic.repeat("other", self._connection(other), OTHER_RATE, _branches)
             yield traffic.settings("other", self._connection(other), "clinic", OTHER_RATE / 2)
+
+    async def _changing_patient(self, connection: Connection, rate: float) -> None:
+        answer = await self.traffic.once("write", connection, *self._patient())
+        path = f"/api/v1/patients/{json.loads(answer)['id']}"
+        await self.traffic.versions(
+            "write", connection, "PATCH", path, {"do_not_contact": True}, rate
+        )
 
     async def run(self, moving: Any, *, quiet_s: float) -> tuple[list[Moved], float]:
         """Let everybody work, first for a while without a move; return the moves and when they began."""
@@ -169,75 +172,6 @@ class Soak:
 
 def _branches() -> tuple[str, str]:
     return "GET", "/api/v1/branches"
-
-
-def percentiles(values: Sequence[float]) -> str:
-    """Return p50, p99 and maximum as cells of a table."""
-    if not values:
-        return "- | - | -"
-    ordered = sorted(values)
-    at = [ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in (0.5, 0.99)]
-    return " | ".join(f"{value:.1f}" for value in (*at, ordered[-1]))
-
-
-def longest_around(answers: Sequence[Answer], moved: Moved) -> float:
-    """Return the longest time of a write that was under way at the cut-over, in milliseconds."""
-    begin, end = moved.locked_at - AROUND_S, moved.decided_at + AROUND_S
-    return max((a.ms for a in answers if a.sent_at <= end and a.answered_at >= begin), default=0.0)
-
-
-def report(soak: Soak, moved: Sequence[Moved], moves_begin: float, missing: str) -> str:
-    """Return what was seen as a document."""
-    answers = soak.traffic.answers
-    failed = [a for a in answers if a.problem]
-    by_kind = {kind: [a for a in answers if a.kind == kind] for kind in ("write", "read", "other")}
-    ends = max(a.answered_at for a in answers)
-    begins = min(a.sent_at for a in answers)
-    writes = by_kind["write"]
-    lines = [
-        "# Moves under load",
-        "",
-        "Written by `just soak-moves`; do not edit. One clinic is moved again and again between row, schema and database",
-        "on one PostgreSQL (embedded, fsync on) while it and two others work through `clinic serve` with two workers.",
-        "Load generator, servers, mover and PostgreSQL share the machine.",
-        "",
-        f"Run on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f} at the end), Python {platform.python_version()}, {ends - begins:.0f} s.",
-        "",
-        f"- moves: {len(moved)} ({', '.join(f'{n} {d}' for d, n in Counter(m.direction for m in moved).items())})",
-        (
-            f"- requests: {len(answers)}; to the moving clinic {len(writes) / (ends - begins):.0f} writes/s and"
-            f" {len(by_kind['read']) / (ends - begins):.0f} reads/s"
-        ),
-        f"- failed requests: {len(failed)}; of them reads of the moving clinic: {sum(a.kind == 'read' for a in failed)}",
-        f"- acknowledged writes, each exactly once: {missing or 'yes'}",
-        f"- rows of the clinic at the last move: {moved[-1].rows if moved else 0}",
-        f"- fences taken and given back before the decision, at most: {max((m.cut_overs for m in moved), default=0)} tries",
-        "",
-        "| ms | p50 | p99 | max |",
-        "| --- | --- | --- | --- |",
-        f"| fence held, as the mover measures it | {percentiles([m.pause_ms for m in moved])} |",
-        f"| longest write at each cut-over, as clients see it | {percentiles([longest_around(writes, m) for m in moved])} |",
-        f"| duration of a move | {percentiles([(m.ended_at - m.began_at) * 1000 for m in moved])} |",
-    ]
-    for kind, name in (("write", "writes"), ("read", "reads"), ("other", "the other clinics")):
-        quiet = [a.ms for a in by_kind[kind] if a.answered_at < moves_begin]
-        moving = [a.ms for a in by_kind[kind] if a.sent_at >= moves_begin]
-        lines += [
-            f"| {name}, no move | {percentiles(quiet)} |",
-            f"| {name}, while moves run | {percentiles(moving)} |",
-        ]
-    by_direction: dict[str, list[float]] = {}
-    for m in moved:
-        by_direction.setdefault(m.direction, []).append(m.pause_ms)
-    lines += ["", "| fence held by direction, ms | p50 | p99 | max |", "| --- | --- | --- | --- |"]
-    lines += [f"| {d} | {percentiles(values)} |" for d, values in by_direction.items()]
-    if failed:
-        lines += ["", "## What failed", ""]
-        seen = Counter((a.kind, a.status, a.problem[:160]) for a in failed)
-        lines += [
-            f"- {n} x {kind} {status}: `{what}`" for (kind, status, what), n in seen.most_common(10)
-        ]
-    return "\n".join(lines) + "\n"
 
 
 async def exactly_once(workplace: Workplace, tenant_id: TenantId, traffic: Traffic) -> str:
@@ -278,7 +212,7 @@ def main() -> None:
     options = parser.parse_args()
     with throw_away_directory() as data_dir, serving(data_dir) as served:
         run, moved, begin, missing = asyncio.run(soak(served.port, data_dir, options))
-    text = report(run, moved, begin, missing)
+    text = report(run.traffic.answers, moved, begin, missing)
     options.report.write_text(text)
     print(text)
     failed = any(a.problem for a in run.traffic.answers)

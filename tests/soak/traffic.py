@@ -12,7 +12,7 @@ HOST: Final = "127.0.0.1"
 ANSWER_S_MAX: Final = 30.0
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(Struct, frozen=True, kw_only=True, gc=False):
     """One request and what came back; times are those of the monotonic clock, which all processes share."""
 
     kind: str
@@ -104,21 +104,27 @@ class Traffic:
         return body
 
     async def settings(self, kind: str, connection: Connection, namespace: str, rate: float) -> int:
-        """Replace one namespace again and again, each time under the version before; return how often that was
+        """Replace one namespace of the settings again and again."""
+        return await self.versions(
+            kind, connection, "PUT", f"/api/v1/settings/{namespace}", {"data": {}}, rate
+        )
+
+    async def versions(
+        self, kind: str, connection: Connection, method: str, path: str, body: Any, rate: float
+    ) -> int:
+        """Change one thing again and again, each time under the version before; return how often that was
         acknowledged. A lost or a doubled write breaks the chain of versions."""
-        version = acknowledged = 0
+        acknowledged = 0
         due = time.monotonic()
-        path = f"/api/v1/settings/{namespace}"
-        _, body = await connection.send("GET", path)
-        version = json.loads(body)["version"]
-        first = version
+        _, answer = await connection.send("GET", path)
+        first = version = json.loads(answer)["version"]
         while not self.stop.is_set():
             due = max(due + 1 / rate, time.monotonic() - 1.0)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            body = await self.once(kind, connection, "PUT", path, {"data": {}}, f'"{version}"')
+            answer = await self.once(kind, connection, method, path, body, f'"{version}"')
             if self.answers[-1].problem:
                 continue
-            version = json.loads(body)["version"]
+            version = json.loads(answer)["version"]
             acknowledged += 1
             assert version == first + acknowledged, "a write is lost or doubled"
         connection.close()

@@ -25,6 +25,7 @@ CONNECTION_SETTINGS: Final = (
 TAKE_POSITION = """
 UPDATE tenancy.move_stream SET applied_lsn = $4::text::pg_lsn
  WHERE tenant_id = $1 AND schema_name = $2 AND attempt = $3
+   AND pg_catalog.set_config('synchronous_commit', $5, true) IS NOT NULL
 """
 POSITION = """
 SELECT (applied_lsn - '0/0')::bigint FROM tenancy.move_stream WHERE tenant_id = $1 AND schema_name = $2 AND attempt = $3
@@ -89,9 +90,7 @@ class Applier:
         end = fresh[-1].end_lsn
         changes = [change for transaction in fresh for change in transaction.changes]
         async with self.connection.transaction():
-            if not is_flushed:
-                await self.connection.execute("SET LOCAL synchronous_commit = off")
-            await self._take_position(end)
+            await self._take_position(end, is_flushed=is_flushed)
             sent = map(self._statement, by_table(changes))
             for text, alike in groupby(sent, lambda statement: statement.text):
                 await self.connection.executemany(text, [statement.values for statement in alike])
@@ -106,8 +105,9 @@ class Applier:
             await self._take_position(lsn)
         self.applied_lsn = lsn
 
-    async def _take_position(self, lsn: int) -> None:
-        done = await self.connection.execute(TAKE_POSITION, *self._row(), lsn_text(lsn))
+    async def _take_position(self, lsn: int, *, is_flushed: bool = True) -> None:
+        flushing = "on" if is_flushed else "off"
+        done = await self.connection.execute(TAKE_POSITION, *self._row(), lsn_text(lsn), flushing)
         if done.endswith(" 0"):
             raise AttemptLostError
 

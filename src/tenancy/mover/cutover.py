@@ -13,7 +13,6 @@ from typing import Any, Final
 import asyncpg
 
 from tenancy.credentials import DatabaseRole
-from tenancy.mover.apply import Touched
 from tenancy.mover.claims import address
 from tenancy.mover.errors import (
     AttemptLostError,
@@ -26,7 +25,8 @@ from tenancy.mover.phases import Phase, Reached
 from tenancy.mover.plan import MARK_PREFIX, MovePlan
 from tenancy.mover.stream import WRITE_MARK, ChangeStream
 from tenancy.mover.tables import Shapes
-from tenancy.mover.verify import Snapshot, compare_touched
+from tenancy.mover.touched import TouchedRows
+from tenancy.mover.verify import Snapshot
 from tenancy.pools import Pools
 
 FENCE_MS_MAX: Final = 800
@@ -83,9 +83,9 @@ class CutOver:
         self._pools = pools
         self._plan = plan
         self._attempt = attempt
-        self._shapes = shapes
         self._stream = stream
         self._reached = reached
+        self._touched = TouchedRows(shapes, plan.tenant_id)
         self._fence: Any = None
         self._beside: Any = None
         self.snapshot = Snapshot(pools, plan.target.home)
@@ -108,19 +108,14 @@ class CutOver:
         nothing = self._plan.tenant_id
         for connection in (self._fence, self._beside):
             await connection.fetchval("SELECT tenancy.fence_key($1)", nothing)
-        self._stream.applier.touched.clear()
-        # The clinic works meanwhile: what differs now is on its way.
-        with suppress(MismatchError):
-            await self._compare_touched(set())
-
-    async def _compare_touched(self, touched: Touched) -> None:
-        await compare_touched(
-            self._shapes,
-            self._plan.tenant_id,
-            touched,
+        await self._touched.prepare(
             (self._beside, self._plan.source.home),
             (self._stream.applier.connection, self._plan.target.home),
         )
+        self._stream.applier.touched.clear()
+        # The clinic works meanwhile: what differs now is on its way.
+        with suppress(MismatchError):
+            await self._touched.compare(set())
 
     async def close(self) -> None:
         """Close the connections; a fence that is still held falls with its connection."""
@@ -171,7 +166,8 @@ class CutOver:
             if await self._is_granted(is_queued=queued >= 0):
                 return
             await self._fence.execute("ROLLBACK")
-            pause_ms = QUEUE_PAUSE_MS if queued >= 0 else TRY_PAUSE_MS
+            # Whoever waited behind it runs now, and at least as long as it stood in their way.
+            pause_ms = max(QUEUE_PAUSE_MS, wait_ms) if queued >= 0 else TRY_PAUSE_MS
             await asyncio.sleep(pause_ms * random.uniform(0.5, 1.5) / 1000)  # noqa: S311  # jitter
         raise FenceBusyError
 
@@ -192,25 +188,22 @@ class CutOver:
         await self._stream.drain(mark, deadline=deadline)
         self._reached(Phase.DRAINED)
         touched, self._stream.applier.touched = self._stream.applier.touched, set()
-        await self._compare_touched(touched)
+        await self._touched.compare(touched)
         self._reached(Phase.VERIFIED)
 
     async def _make_ready(self) -> None:
         """Let the target take in the next epoch, which nobody has before the decision. Flushed before it."""
         target = self._plan.target
-        connection = self._stream.applier.connection
-        async with connection.transaction():
-            await connection.execute("SET LOCAL synchronous_commit = on")
-            ready = await connection.fetchval(
-                MAKE_READY,
-                target.tenant_id,
-                target.home.schema,
-                target.epoch,
-                self._attempt,
-                self.target_state,
-            )
-            if ready is None:
-                raise AttemptLostError
+        ready = await self._stream.applier.connection.fetchval(
+            MAKE_READY,
+            target.tenant_id,
+            target.home.schema,
+            target.epoch,
+            self._attempt,
+            self.target_state,
+        )
+        if ready is None:
+            raise AttemptLostError
         await self.snapshot.take_prepared()
         self._reached(Phase.TARGET_READY)
 

@@ -64,9 +64,6 @@ class ForwardMove(Attempt):
         try:
             self.tell(Phase.SLOT_CREATED)
             start = await forward.position(names)
-            # Now and not at the cut-over: a slot waits for every write that runs in its cluster.
-            await reverse.create_plain_slot(StreamNames.reverse(plan.move_id))
-            self.tell(Phase.REVERSE_SLOT)
             self.board.restart()
             copy = Copy(
                 self.parts.pools,
@@ -81,6 +78,10 @@ class ForwardMove(Attempt):
         self.tell(Phase.COPIED)
         await indexes.build()
         self.tell(Phase.INDEXES_BUILT)
+        # Not at the cut-over: a slot waits for every write that runs in its cluster. Not before the copy either: what
+        # was loaded would be decoded once more when the way back begins.
+        await reverse.create_plain_slot(StreamNames.reverse(plan.move_id))
+        self.tell(Phase.REVERSE_SLOT)
         return start
 
     async def _open_stream(self, start: int) -> ChangeStream:
@@ -102,6 +103,8 @@ class ForwardMove(Attempt):
         try:
             await stream.open()
             await applier.start_at(start)
+            # First of all, so that what was loaded in the same cluster is decoded once and not at every look.
+            await stream.come_close()
             await stream.catch_up()
             self.tell(Phase.CAUGHT_UP)
         except BaseException:

@@ -22,6 +22,7 @@ BUILDS_AT_ONCE_MAX: Final = 2
 BUILD_SETTINGS: Final = {
     "search_path": "",
     "maintenance_work_mem": "128MB",
+    "max_parallel_maintenance_workers": "0",
     "synchronous_commit": "off",
 }
 

@@ -1,4 +1,4 @@
-"""Compares what two homes hold of a tenant: the keys a stream has touched, the newest rows, everything."""
+"""Compares everything that two homes hold of a tenant, each as it was at one moment."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,86 +6,12 @@ from typing import Any, Final
 
 from tenancy.credentials import DatabaseRole
 from tenancy.installer import quoted
-from tenancy.mover.apply import Touched
-from tenancy.mover.errors import MismatchError
 from tenancy.mover.progress import TableCount
 from tenancy.mover.tables import Shapes, TableShape
 from tenancy.pools import Pools
 from tenancy.tenant import Home, TenantId
 
-KEYS_A_QUERY_MAX: Final = 1_000
 COMPARE_LANES_MAX: Final = 2
-
-
-async def compare_touched(
-    shapes: Shapes,
-    tenant_id: TenantId,
-    touched: Touched,
-    here: tuple[Any, Home],
-    there: tuple[Any, Home],
-) -> None:
-    """Raise `MismatchError` unless both homes agree on the touched rows and on the newest key of every table.
-
-    `here` and `there` are a connection each with the home it reads. Both are asked at the same time.
-    """
-    mine, theirs = await asyncio.gather(
-        _look(shapes, tenant_id, touched, *here), _look(shapes, tenant_id, touched, *there)
-    )
-    differing = sorted(name for name in mine if mine[name] != theirs[name])
-    if differing:
-        raise MismatchError(tuple(differing))
-
-
-async def _look(
-    shapes: Shapes, tenant_id: TenantId, touched: Touched, connection: Any, home: Home
-) -> dict[str, object]:
-    heads = " UNION ALL ".join(
-        f"(SELECT '{shape.name}', ({_key_texts(shape)}) FROM {quoted(home.schema)}.{quoted(shape.name)}"
-        f" WHERE tenant_id = $1 ORDER BY {_descending(shape)} LIMIT 1)"
-        for shape in shapes.values()
-        # By a text key two databases may differ in what is newest, and without their own order it would be a sort.
-        if shape.key_order() == shape.key_names()
-    )
-    found: dict[str, object] = {}
-    for name, head in await connection.fetch(heads, tenant_id):
-        found[name] = [head]
-    by_table: dict[str, list[tuple[str | None, ...]]] = {}
-    for name, key in touched:
-        by_table.setdefault(name, []).append(key)
-    for name in sorted(by_table):
-        keys = sorted(by_table[name], key=str)
-        hashes = [
-            await _hash_of(shapes[name], home, connection, keys[at : at + KEYS_A_QUERY_MAX])
-            for at in range(0, len(keys), KEYS_A_QUERY_MAX)
-        ]
-        found[name] = [found.get(name), hashes]
-    return {name: found.get(name) for name in shapes}
-
-
-async def _hash_of(
-    shape: TableShape, home: Home, connection: Any, keys: Sequence[tuple[str | None, ...]]
-) -> TableCount:
-    columns = [[key[position] for key in keys] for position in range(len(shape.key))]
-    arrays = ", ".join(f"${number}::text[]" for number in range(1, len(columns) + 1))
-    names = ", ".join(f"k{number}" for number in range(1, len(columns) + 1))
-    same = " AND ".join(
-        f"t.{quoted(name)} = k.k{number}::{shape.type_of(name)}"
-        for number, name in enumerate(shape.key, 1)
-    )
-    row = await connection.fetchrow(
-        f"SELECT count(*), coalesce(sum({shape.row_hash('t')}), 0)::text"
-        f" FROM unnest({arrays}) AS k({names}) JOIN {quoted(home.schema)}.{quoted(shape.name)} t ON {same}",
-        *columns,
-    )
-    return TableCount(rows=row[0], hash=int(row[1]))
-
-
-def _key_texts(shape: TableShape) -> str:
-    return " || ' ' || ".join(f"{quoted(name)}::text" for name in shape.key)
-
-
-def _descending(shape: TableShape) -> str:
-    return ", ".join(f"{quoted(name)} DESC" for name in shape.key)
 
 
 class Snapshot:
@@ -155,10 +81,17 @@ async def count_table(
     connection: Any, home: Home, shape: TableShape, tenant_id: TenantId
 ) -> TableCount:
     """Return rows and hash of the tenant in one table."""
+    return await count_rows(connection, home, shape, "tenant_id = $1", [tenant_id])
+
+
+async def count_rows(
+    connection: Any, home: Home, shape: TableShape, condition: str, values: Sequence[Any]
+) -> TableCount:
+    """Return rows and hash of those rows of one table that meet a condition."""
     row = await connection.fetchrow(
         f"SELECT count(*), coalesce(sum({shape.row_hash()}), 0)::text"
-        f" FROM {quoted(home.schema)}.{quoted(shape.name)} WHERE tenant_id = $1",
-        tenant_id,
+        f" FROM {quoted(home.schema)}.{quoted(shape.name)} WHERE {condition}",
+        *values,
     )
     return TableCount(rows=row[0], hash=int(row[1]))
 
