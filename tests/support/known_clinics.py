@@ -1,6 +1,6 @@
 """Two clinics and a directory that knows them, for tests without a database."""
 
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from tenancy.errors import UnknownTenantError
 from tenancy.tenant import (
@@ -17,7 +17,8 @@ BASES = ("clinics.example", "localhost")
 
 
 def tenant(slug: str, *hostnames: str) -> ResolvedTenant:
-    tenant_id = TenantId(uuid4())
+    # The same in every process: tests are named after it.
+    tenant_id = TenantId(uuid5(NAMESPACE_DNS, slug))
     return ResolvedTenant(
         Tenant(
             id=tenant_id,

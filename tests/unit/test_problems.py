@@ -51,7 +51,9 @@ def test_every_error_class_has_a_row() -> None:
     assert {kind.__qualname__ for kind in needed - PROBLEMS.keys()} == set()
 
 
-@pytest.mark.parametrize("row", {*PROBLEMS.values(), *HTTP_PROBLEMS.values()}, ids=str)
+@pytest.mark.parametrize(
+    "row", dict.fromkeys([*PROBLEMS.values(), *HTTP_PROBLEMS.values()]), ids=str
+)
 def test_every_row_has_a_title_and_a_detail(row: ProblemRow) -> None:
     assert row.code in TITLES
     assert row.message_key in DETAILS
