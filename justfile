@@ -22,9 +22,11 @@ demo *args: install
 serve *args: install
     clinic serve {{args}}
 
-# run the tests (real PostgreSQL, all three strategies)
+# Tests start many processes of ours: compiled once, not in each, also where the environment forbids the cache.
+# In the order of the folders, so that the many short files come last and the two processes end together.
+# run the tests (real PostgreSQL, all three strategies), in two processes with a PostgreSQL each
 test *args: setup
-    python -m pytest {{args}}
+    PYTHONDONTWRITEBYTECODE= python -m pytest -n 2 --dist loadfile --no-loadscope-reorder {{args}}
 
 # format the code
 fmt: setup
