@@ -144,9 +144,12 @@ class CutOver:
                 await self._make_ready()
         except BaseException as error:
             # First of all, whatever else went wrong: the clinic waits.
-            await self._let_go()
+            was_held = await self._let_go()
             if isinstance(error, TimeoutError):
                 raise NotDrainedError from error
+            if isinstance(error, MismatchError) and not was_held:
+                # The server has ended the fence meanwhile: the clinic wrote while its rows were compared.
+                raise FenceBusyError from error
             raise
         await self._decide()
         self.pause_ms = (loop.time() - locked) * 1000
@@ -222,8 +225,8 @@ class CutOver:
             )
             if decided is None:
                 raise AttemptLostError  # noqa: TRY301  # the fence is let go like after any other refusal
-        except asyncpg.PostgresError as error:
-            # The server has ended the transaction: it was idle for too long.
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The server has ended the transaction, and with it perhaps the connection: it was idle for too long.
             await self._let_go()
             raise FenceBusyError from error
         except BaseException:
@@ -234,8 +237,11 @@ class CutOver:
         self._reached(Phase.DECIDE_SENT)
         await commit
 
-    async def _let_go(self) -> None:
+    async def _let_go(self) -> bool:
+        """End the fence; return whether it was still there to be ended."""
         try:
             await asyncio.shield(self._fence.execute("ROLLBACK", timeout=FENCE_MS_MAX / 1000))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, MoveError):
             self._fence.terminate()
+            return False
+        return True
