@@ -65,6 +65,15 @@ BEGIN
 END
 $$;
 
+-- A snapshot that is older than the grant of the fence shows a home as it was before the decision. Only a transaction
+-- that takes a snapshot for each statement may therefore write; never returns for any other one.
+CREATE OR REPLACE FUNCTION tenancy.refuse_old_snapshot() RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RAISE EXCEPTION 'writes need isolation level READ COMMITTED' USING ERRCODE = 'TNRET';
+END
+$$;
+
 -- The gate: every transaction of a clinic begins with it, on the same round trip as BEGIN. VOLATILE and in steps, so
 -- that the home is read after the lock was granted, in a snapshot of its own; a lock that is not free is not waited
 -- for here (the caller waits without a connection).
@@ -82,6 +91,9 @@ BEGIN
       PERFORM tenancy.refuse(p_tenant);
     END IF;
   ELSE
+    IF pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+      PERFORM tenancy.refuse_old_snapshot();
+    END IF;
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(7301, pg_catalog.uuid_hash(p_tenant)) THEN
       RAISE EXCEPTION 'tenant is fenced' USING ERRCODE = 'TNRET';
     END IF;
@@ -119,6 +131,9 @@ BEGIN
   END IF;
   IF tenant IS NULL OR seen IS NULL THEN
     RAISE EXCEPTION 'no tenant was entered' USING ERRCODE = 'TNRET';
+  END IF;
+  IF pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    PERFORM tenancy.refuse_old_snapshot();
   END IF;
   PERFORM pg_catalog.pg_advisory_xact_lock_shared(7301, pg_catalog.uuid_hash(tenant));
   PERFORM 1 FROM tenancy.tenant_home t
