@@ -114,6 +114,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     mover.MismatchError: INTERNAL,
     mover.StreamError: INTERNAL,
     mover.SlotLostError: INTERNAL,
+    mover.TablesChangedError: INTERNAL,
     # the clinic's rules
     clinic.ClinicError: INVALID,
     clinic.NotFoundError: ProblemRow(404, "not_found"),

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from tenancy.credentials import DatabaseRole
 from tenancy.installer import quoted
-from tenancy.mover.errors import AttemptLostError, StreamError
+from tenancy.mover.errors import AttemptLostError, StreamError, TablesChangedError
 from tenancy.mover.pgoutput import UNCHANGED, Change, Transaction
 from tenancy.mover.phases import Phase, Reached
 from tenancy.mover.tables import Shapes, TableShape
@@ -82,13 +82,14 @@ class Applier:
 
         Compared are the ends of transactions: two commit records may touch, so that one's end is the next one's
         beginning. Without `is_flushed` the caller sees to it that a later commit flushes the log before the source
-        may forget these changes. Raises `AttemptLostError`, `StreamError`.
+        may forget these changes. Raises `AttemptLostError`, `StreamError`, `TablesChangedError`.
         """
         fresh = [t for t in transactions if t.end_lsn > self.applied_lsn]
         if not fresh:
             return 0
         end = fresh[-1].end_lsn
         changes = [change for transaction in fresh for change in transaction.changes]
+        self._check(changes)
         async with self.connection.transaction():
             await self._take_position(end, is_flushed=is_flushed)
             sent = map(self._statement, by_table(changes))
@@ -146,8 +147,19 @@ class Applier:
     def _shape(self, change: Change) -> TableShape:
         shape = self._shapes.get(change.relation.table)
         if shape is None:
-            raise StreamError(f"the stream names table {change.relation.table}, unknown here")
+            raise TablesChangedError(
+                f"the stream names table {change.relation.table}, unknown here"
+            )
         return shape
+
+    def _check(self, changes: Sequence[Change]) -> None:
+        """Raise `TablesChangedError` where the stream names what was not there when the move began."""
+        for change in {change.relation.table: change for change in changes}.values():
+            known = {column.name for column in self._shape(change).columns}
+            if strange := set(change.relation.columns) - known:
+                raise TablesChangedError(
+                    f"the stream names columns unknown here: {', '.join(sorted(strange))}"
+                )
 
     def _keys(self, changes: Sequence[Change]) -> Iterator[tuple[str, tuple[str | None, ...]]]:
         for change in changes:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from tenancy.credentials import DatabaseRole
+from tenancy.installer import quoted
 from tenancy.mover.claims import address
 from tenancy.mover.errors import (
     AttemptLostError,
@@ -20,11 +21,12 @@ from tenancy.mover.errors import (
     MismatchError,
     MoveError,
     NotDrainedError,
+    TablesChangedError,
 )
 from tenancy.mover.phases import Phase, Reached
 from tenancy.mover.plan import MARK_PREFIX, MovePlan
 from tenancy.mover.stream import WRITE_MARK, ChangeStream
-from tenancy.mover.tables import Shapes
+from tenancy.mover.tables import Shapes, read_shapes
 from tenancy.mover.touched import TouchedRows
 from tenancy.mover.verify import Snapshot
 from tenancy.pools import Pools
@@ -83,6 +85,7 @@ class CutOver:
         self._pools = pools
         self._plan = plan
         self._attempt = attempt
+        self._shapes = shapes
         self._stream = stream
         self._reached = reached
         self._touched = TouchedRows(shapes, plan.tenant_id)
@@ -131,8 +134,8 @@ class CutOver:
     async def run(self) -> None:
         """Pass the clinic on. When this returns the decision is durable.
 
-        Raises `FenceBusyError`, `NotDrainedError`, `MismatchError` or `AttemptLostError` with the fence let go and
-        the clinic at its old home. Any other error may leave the decision open: only the source's row tells.
+        Raises `FenceBusyError`, `NotDrainedError`, `MismatchError`, `TablesChangedError` or `AttemptLostError` with
+        the fence let go and the clinic at its old home. Any other error may leave the decision open: only the source's row tells.
         """
         await self._take_fence()
         loop = asyncio.get_running_loop()
@@ -166,13 +169,33 @@ class CutOver:
             await self._fence.execute(
                 OPEN_FENCE.format(lock=round(wait_ms), idle=SERVER_FENCE_MS_MAX)
             )
-            if await self._is_granted(is_queued=queued >= 0):
+            if await self._holds_tables() and await self._is_granted(is_queued=queued >= 0):
                 return
             await self._fence.execute("ROLLBACK")
             # Whoever waited behind it runs now, and at least as long as it stood in their way.
             pause_ms = max(QUEUE_PAUSE_MS, wait_ms) if queued >= 0 else TRY_PAUSE_MS
             await asyncio.sleep(pause_ms * random.uniform(0.5, 1.5) / 1000)  # noqa: S311  # jitter
         raise FenceBusyError
+
+    async def _holds_tables(self) -> bool:
+        """Keep the tables as they are until the decision; raise `TablesChangedError` where they are not as at first.
+
+        No stream tells of a change of tables. ACCESS SHARE is in the way of nobody else; somebody who waits to change
+        one keeps the clinic waiting already, so the mover makes room and tries again.
+        """
+        schema = self._plan.source.home.schema
+        names = ", ".join(f"{quoted(schema)}.{quoted(name)}" for name in self._shapes)
+        try:
+            await self._fence.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
+            is_same = await read_shapes(self._fence, schema) == self._shapes
+        except asyncpg.LockNotAvailableError:
+            return False
+        except asyncpg.UndefinedTableError:
+            is_same = False
+        if not is_same:
+            await self._let_go()
+            raise TablesChangedError
+        return True
 
     async def _is_granted(self, *, is_queued: bool) -> bool:
         if not is_queued:

@@ -56,6 +56,10 @@ class StreamError(MoveError):
     """The stream of changes holds something that this release does not understand."""
 
 
+class TablesChangedError(MoveError):
+    """The clinic's tables were changed while it was being moved; move it again once they are as they are to be."""
+
+
 class SlotLostError(MoveError):
     """The server has dropped the changes that the stream still needed (max_slot_wal_keep_size)."""
 

@@ -8,7 +8,12 @@ from tenancy.mover.apply import Applier
 from tenancy.mover.attempt import Attempt
 from tenancy.mover.copy import Copy
 from tenancy.mover.cutover import CutOver
-from tenancy.mover.errors import FenceBusyError, MoveError, NotDrainedError
+from tenancy.mover.errors import (
+    FenceBusyError,
+    MoveError,
+    NotDrainedError,
+    TablesChangedError,
+)
 from tenancy.mover.hold import MigrationHold
 from tenancy.mover.phases import Phase
 from tenancy.mover.plan import StreamNames
@@ -35,6 +40,8 @@ class ForwardMove(Attempt):
             stream = await self._open_stream(await self._copy())
             try:
                 hold.check()
+                if await self.checked_shapes() != self.shapes:
+                    raise TablesChangedError
                 return await self._cut_over(stream)
             finally:
                 await stream.close()
