@@ -1,5 +1,6 @@
 """The two homes of a move as rows: who serves, and how what was left is removed."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,13 @@ from tenancy.tenant import Home, Placement, StrategyName, TenantId
 
 READERS_S_MAX: Final = 40
 """Longer than the application role's statement and idle time-outs: after it, nobody can still read a home that was left."""
+
+READERS_WAIT_MS_FIRST: Final = 20.0
+READERS_WAIT_GROWTH: Final = 1.15
+READERS_WAIT_MS_MAX: Final = 200.0
+"""Readers of another clinic whose lock has the same number queue behind one who waits for it, so nobody waits long."""
+
+READERS_PAUSE_S: Final = 0.1
 
 HOME_STATE = """
 SELECT state, epoch, attempt, move_id FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2
@@ -123,8 +131,8 @@ class Purge:
         except asyncpg.InvalidCatalogNameError:
             return
         try:
-            await connection.execute(f"{HOLD} SET LOCAL lock_timeout = '{READERS_S_MAX}s'")
-            await connection.execute(READERS_GONE, left.tenant_id, left.epoch)
+            await self._readers_gone(connection, left)
+            await connection.execute(HOLD)
             row = await connection.fetchrow(HELD_STATE, left.tenant_id, left.home.schema)
             if row is None or row["state"] != "moved":
                 raise MoveStateError("the clinic still lives at the home that was to be removed")
@@ -134,6 +142,25 @@ class Purge:
         finally:
             # A database takes the connection along when it goes.
             connection.terminate()
+
+    async def _readers_gone(self, connection: Any, left: Placement) -> None:
+        """Wait until nobody is left who came in before the clinic was gone; raise `MoveStateError` after a while.
+
+        Their lock need not be kept: who takes it from now on reads that the clinic is gone.
+        """
+        loop, wait_ms = asyncio.get_running_loop(), READERS_WAIT_MS_FIRST
+        deadline = loop.time() + READERS_S_MAX
+        while loop.time() < deadline:
+            await connection.execute(f"SET lock_timeout = '{round(wait_ms)}ms'")
+            try:
+                await connection.execute(READERS_GONE, left.tenant_id, left.epoch)
+            except asyncpg.LockNotAvailableError:
+                await asyncio.sleep(READERS_PAUSE_S)
+                wait_ms = min(wait_ms * READERS_WAIT_GROWTH, READERS_WAIT_MS_MAX)
+            else:
+                await connection.execute("RESET lock_timeout")
+                return
+        raise MoveStateError("somebody still reads at the home that was to be removed")
 
     async def database_exists(self, placement: Placement) -> bool:
         """Return whether the home's database is there to be looked at."""
