@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import Any, Self
+from weakref import WeakSet
 
 import asyncpg
 from msgspec import Struct
@@ -81,12 +82,21 @@ class Pools:
         self._opening = asyncio.Lock()
         self._room = asyncio.Event()
         self._application_name: str | None = None
+        self._single: WeakSet[Any] = WeakSet()
+        self._is_severed = False
 
     def named(self, application_name: str) -> Self:
-        """Return these pools for somebody whose single connections are to be told from others at the server."""
+        """Return these pools for somebody whose single connections are to be told from others."""
         twin = copy(self)
         twin._application_name = application_name  # noqa: SLF001  # one of our own
+        twin._single = WeakSet()  # noqa: SLF001  # as above
         return twin
+
+    def sever(self) -> None:
+        """Break every single connection that was made here, and make no new one: nobody may wait for an answer."""
+        self._is_severed = True
+        for connection in list(self._single):
+            connection.terminate()
 
     @property
     def reserved(self) -> int:
@@ -114,6 +124,8 @@ class Pools:
 
         `settings` are sent with the first message, as what decides on the protocol must be.
         """
+        if self._is_severed:
+            raise ServerUnavailableError
         server = await self._servers(server_name)
         arguments = self._credentials.connect_arguments(server, database, role)
         if settings is not None:
@@ -122,9 +134,11 @@ class Pools:
             named = {"application_name": self._application_name}
             arguments["server_settings"] = {**(settings or {}), **named}
         try:
-            return await asyncpg.connect(**arguments)
+            connection = await asyncpg.connect(**arguments)
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
             raise ServerUnavailableError from error
+        self._single.add(connection)
+        return connection
 
     def registry_engine(self, server: Server, database: str) -> AsyncEngine:
         """Return a new engine on the registry; its owner disposes of it."""

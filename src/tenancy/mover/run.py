@@ -30,10 +30,12 @@ from tenancy.mover.phases import Phase
 from tenancy.mover.plan import MovePlan, StreamNames
 from tenancy.mover.predecessors import connections_name, end_predecessors
 from tenancy.mover.progress import ProgressBoard
+from tenancy.mover.reach import LEAVE_S_MAX, work_in_reach
 from tenancy.mover.settled import SettledMove, report_of
 from tenancy.mover.slots import Replication
 from tenancy.mover.standing import BothHomes, Standing
 from tenancy.registry.move_records import MoveRecord, MoveStatus
+from tenancy.strategy import shared_homes
 
 BEAT_S: Final = 1.0
 FOLLOW_PAUSE_S_FIRST: Final = 0.1
@@ -70,15 +72,23 @@ class MoveRun:
         """Work until the move has ended, or, without `stays`, until the clinic serves at its target, compared.
 
         Raises `MoveError` when the move was given up (then it is aborted and nothing is left of it), and
-        `AttemptLostError` when another process has taken it over.
+        `AttemptLostError` when another process has taken it over, `ServerUnavailableError` when a server is silent.
         """
         beating = asyncio.ensure_future(self._beat())
+        working = asyncio.ensure_future(self._run(stays=stays))
         try:
-            return await self._run(stays=stays)
+            return await self._while_in_reach(working)
         finally:
-            beating.cancel()
-            with suppress(asyncio.CancelledError):
-                await beating
+            for task in (working, beating):
+                task.cancel()
+            await asyncio.wait({working, beating}, timeout=LEAVE_S_MAX)
+
+    async def _while_in_reach(self, working: asyncio.Future[MoveStatus]) -> MoveStatus:
+        """Wait for the work; leave it, and the move to whoever reaches further, when a server has fallen silent."""
+        homes = (self.plan.source.home, self.plan.target.home)
+        strategies = self._parts.strategies.values()
+        shared = [shared_homes(strategies, home.server)[0] for home in homes]
+        return await work_in_reach(working, self._parts.pools, shared)
 
     async def _run(self, *, stays: bool) -> MoveStatus:
         await end_predecessors(self._parts.pools, self.plan)
