@@ -1,7 +1,6 @@
 """Two clinics whose fences have the same number wait for each other at most: neither is moved, refused or emptied for the other."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,8 +30,9 @@ TWINS = (
     UUID("00000000-0000-7000-8000-000000015176"),
     UUID("00000000-0000-7000-8000-000000034360"),
 )
-LONG_READ_S = 1.0
-READ_MS_MAX = 500
+READS_BESIDE = 5
+PAUSE_S = 0.1
+WAIT_S_MAX = 5
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +56,22 @@ async def connected(
 
 
 async def read_for_long(
-    tenancy: Tenancy, placement: Placement, begun: asyncio.Event, left: asyncio.Event
+    tenancy: Tenancy,
+    placement: Placement,
+    beside: Workload,
+    begun: asyncio.Event,
+    left: asyncio.Event,
 ) -> None:
-    """Read at a home until a while after it is to be removed."""
+    """Read at a home that is to be removed until somebody has read beside it, again and again."""
     async with connected(tenancy, placement, DatabaseRole.APP) as reader:
         await reader.execute(
             f"BEGIN READ ONLY; SELECT tenancy.enter('{placement.tenant_id}', {placement.epoch}, 'ro', NULL, NULL)"
         )
         begun.set()
         await left.wait()
-        await asyncio.sleep(LONG_READ_S)
+        for _ in range(READS_BESIDE):
+            await asyncio.sleep(PAUSE_S)
+            await beside.read()
         assert await reader.fetchval("SELECT count(*) FROM user_account") > 0, "emptied while read"
 
 
@@ -95,7 +101,7 @@ async def test_the_clinic_beside_works_through_a_move_and_its_purge(
         try:
             request = MoveRequest(tenant_id=moved.tenant_id, strategy=StrategyName.SCHEMA)
             started = await mover.start(request, actor=OPERATOR)
-            reading = group.create_task(read_for_long(tenancy, home, begun, left))
+            reading = group.create_task(read_for_long(tenancy, home, workloads[1], begun, left))
             await begun.wait()
             await mover.work(started.id, stays=False)
             await mover.want(started.id, "finish", actor=OPERATOR)
@@ -107,7 +113,6 @@ async def test_the_clinic_beside_works_through_a_move_and_its_purge(
         await workload.check()
     assert ended.status is MoveStatus.FINISHED
     assert await placement_of(tenancy, beside.tenant_id) == its_home
-    assert max(workloads[1].read_ms) < READ_MS_MAX
 
 
 async def test_the_clinic_beside_waits_while_the_fence_is_held_and_no_longer(
@@ -119,10 +124,8 @@ async def test_the_clinic_beside_waits_while_the_fence_is_held_and_no_longer(
         await mover.execute("BEGIN")
         await mover.execute(FENCE, beside.tenant_id)
         writing = asyncio.ensure_future(twins[1].add_user(Role.OPERATOR))
-        began = time.monotonic()
         await asyncio.wait({writing}, timeout=0.1)
         assert not writing.done()
         await mover.execute("ROLLBACK")
-        await writing
-    assert time.monotonic() - began < 1
+        await asyncio.wait_for(writing, WAIT_S_MAX)
     assert await contents(tenancy, beside) != held

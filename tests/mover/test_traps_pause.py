@@ -17,9 +17,12 @@ from workload import Workload
 pytestmark = pytest.mark.usefixtures("no_move_left_open")
 
 ROW, SCHEMA, DATABASE = StrategyName
-STUCK_S = 1.6
+ASLEEP_S = 1.6
+IN_FLIGHT_S = 0.3
+WRITERS = 4
+STEP_S = 0.05
+STEPS_MAX = 100
 NO_LIMIT_MS = 30_000
-WRITES_WAIT_MS_MAX = 2_000
 BY_THE_MOVER = (cutover.FENCE_MS_MAX, NO_LIMIT_MS)
 BY_THE_SERVER = (NO_LIMIT_MS, cutover.SERVER_FENCE_MS_MAX)
 
@@ -29,6 +32,8 @@ class StuckAtFirst:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, mover_ms: int, server_ms: int) -> None:
         self.drains = 0
+        self.is_stuck = asyncio.Event()
+        self.wakes = asyncio.Event()
         monkeypatch.setattr(cutover, "FENCE_MS_MAX", mover_ms)
         monkeypatch.setattr(cutover, "SERVER_FENCE_MS_MAX", server_ms)
         drain = ChangeStream.drain
@@ -36,10 +41,24 @@ class StuckAtFirst:
         async def stuck(stream: ChangeStream, mark: str, *, deadline: float) -> None:
             self.drains += 1
             if self.drains == 1:
-                await asyncio.sleep(STUCK_S)
+                self.is_stuck.set()
+                await self.wakes.wait()
             await drain(stream, mark, deadline=deadline)
 
         monkeypatch.setattr(ChangeStream, "drain", stuck)
+
+    async def until_written(self, workload: Workload) -> None:
+        """Wake it when the clinic has gone on writing without it, or after a while if it does not."""
+        await self.is_stuck.wait()
+        await asyncio.sleep(IN_FLIGHT_S)
+        before = len(workload.acknowledged)
+        for _ in range(STEPS_MAX):
+            if len(workload.acknowledged) > before + WRITERS:
+                break
+            await asyncio.sleep(STEP_S)
+        else:
+            workload.failures.append(AssertionError("the fence was not let go of"))
+        self.wakes.set()
 
 
 @pytest.mark.parametrize(
@@ -55,16 +74,15 @@ async def test_a_fence_that_leads_to_nothing_is_let_go_of(
     workload, stop = Workload(tenancy, clinic.tenant_id), asyncio.Event()
     await workload.prepare()
     async with asyncio.TaskGroup() as group:
-        group.create_task(workload.run(stop))
+        group.create_task(workload.run(stop, writers=WRITERS))
         try:
+            group.create_task(stuck.until_written(workload))
             moved = await move(tenancy, clinic.tenant_id, SCHEMA)
-            await asyncio.sleep(0.2)
         finally:
             stop.set()
     await workload.check()
     assert stuck.drains > 1
     assert (moved.status, moved.error) == (MoveStatus.GRACE, None)
-    assert min(limits) * 0.9 < max(workload.write_ms) < WRITES_WAIT_MS_MAX
 
 
 async def test_a_mover_that_wakes_without_its_fence_tries_again(
@@ -74,6 +92,7 @@ async def test_a_mover_that_wakes_without_its_fence_tries_again(
 ):
     """Nobody writes, so nothing differs: it finds out at the decision alone."""
     clinic, stuck = await make_clinic(ROW), StuckAtFirst(monkeypatch, *BY_THE_SERVER)
+    asyncio.get_running_loop().call_later(ASLEEP_S, stuck.wakes.set)
     moved = await move(tenancy, clinic.tenant_id, SCHEMA)
     assert stuck.drains > 1
     assert (moved.status, moved.error) == (MoveStatus.GRACE, None)

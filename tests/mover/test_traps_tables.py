@@ -18,7 +18,6 @@ from tenancy.mover.copy import Copy
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.errors import MoveError
 from tenancy.mover.mover import MoveRequest
-from tenancy.mover.stream import ChangeStream
 from tenancy.mover.tables import Shapes
 from tenancy.registry.move_records import MoveStatus
 from tenancy.registry.records import PlatformActor
@@ -69,15 +68,13 @@ def after_the_copy(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
 
 def before_the_fence(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
     """Between the last look at the tables from outside and the fence."""
-    come_close, done = ChangeStream.come_close, []
+    opened = CutOver.open
 
-    async def interrupted(stream: ChangeStream) -> None:
-        if not done:
-            done.append(True)
-            await step()
-        await come_close(stream)
+    async def interrupted(cut_over: CutOver) -> None:
+        await opened(cut_over)
+        await step()
 
-    monkeypatch.setattr(ChangeStream, "come_close", interrupted)
+    monkeypatch.setattr(CutOver, "open", interrupted)
 
 
 def inside_the_fence(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
