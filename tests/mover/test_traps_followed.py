@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from stream_ground import StreamGround, open_ground
-from tenancy.mover.errors import AttemptLostError, TablesChangedError
+from tenancy.mover.errors import AttemptLostError, SlotLostError, TablesChangedError
 from tenancy.mover.pgoutput import Change, Relation, Transaction
 from tenancy.mover.stream import CAUGHT_UP_CHANGES_MAX, RESTART_LAG, RESTART_LAG_BYTES_MAX
 from tenancy.runtime import Tenancy
@@ -126,6 +126,20 @@ async def test_a_stream_goes_on_where_the_target_says_though_the_slot_forgot(gro
         assert await stream.applier.apply([seen]) == 0
     async with ground.stream() as again:
         assert await again.applier.apply([seen]) == 0
+
+
+async def test_a_slot_made_anew_behind_a_stream_is_noticed_before_anything_is_applied(
+    ground: StreamGround,
+):
+    async with ground.stream() as stream:
+        await ground.connection.execute(PUT, ground.tenant_id, 1, 1)
+        await stream.step()
+        await ground.connection.execute(PUT, ground.tenant_id, 2, 2)
+        await ground.replication.create_plain_slot(ground.names)
+        await ground.connection.execute(PUT, ground.tenant_id, 3, 3)
+        with pytest.raises(SlotLostError):
+            await stream.step()
+    assert len((await ground.rows(ground.target))["lines"]) == 1
 
 
 async def test_a_column_that_is_unknown_ends_the_stream_by_its_name(ground: StreamGround):

@@ -47,6 +47,12 @@ class StuckAtFirst:
 
         monkeypatch.setattr(ChangeStream, "drain", stuck)
 
+    async def sleep(self) -> None:
+        """Wake it when its fence has certainly fallen."""
+        await self.is_stuck.wait()
+        await asyncio.sleep(ASLEEP_S)
+        self.wakes.set()
+
     async def until_written(self, workload: Workload) -> None:
         """Wake it when the clinic has gone on writing without it, or after a while if it does not."""
         await self.is_stuck.wait()
@@ -92,7 +98,8 @@ async def test_a_mover_that_wakes_without_its_fence_tries_again(
 ):
     """Nobody writes, so nothing differs: it finds out at the decision alone."""
     clinic, stuck = await make_clinic(ROW), StuckAtFirst(monkeypatch, *BY_THE_SERVER)
-    asyncio.get_running_loop().call_later(ASLEEP_S, stuck.wakes.set)
-    moved = await move(tenancy, clinic.tenant_id, SCHEMA)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stuck.sleep())
+        moved = await move(tenancy, clinic.tenant_id, SCHEMA)
     assert stuck.drains > 1
     assert (moved.status, moved.error) == (MoveStatus.GRACE, None)
