@@ -27,6 +27,7 @@ CREATE TRIGGER second_time BEFORE INSERT OR UPDATE OR DELETE ON {schema}.lines
 """
 PUT = "INSERT INTO lines (tenant_id, id, word) SELECT $1, n, 'written' FROM generate_series($2::integer, $3) n"
 SEGMENT_OCTETS = 1_000_000
+FAR = 2**60
 
 
 @pytest.fixture
@@ -40,16 +41,14 @@ async def ground(
         yield opened
 
 
-def changing(ground: StreamGround, kind: str, number: int) -> Transaction:
-    """A transaction that changes or deletes one line."""
+def changing(ground: StreamGround, kind: str, number: int, at: int = FAR) -> Transaction:
+    """A transaction that inserts, changes or deletes one line; its records take ten bytes of the log."""
     relation = Relation(
         1, ground.source.schema, "lines", ("tenant_id", "id", "word"), ("tenant_id", "id")
     )
     row = (str(ground.tenant_id), str(number), "changed")
-    change = Change(
-        kind, relation, row if kind == "delete" else None, row if kind == "update" else None
-    )
-    return Transaction(2**60, 2**60 + 10, (change,), ())
+    old, new = (row, None) if kind == "delete" else (None, row)
+    return Transaction(at, at + 10, (Change(kind, relation, old, new),), ())
 
 
 @pytest.mark.parametrize("kind", ["update", "delete"])
@@ -62,7 +61,7 @@ async def test_a_change_of_a_row_that_is_not_there_is_an_error(ground: StreamGro
     finally:
         await applier.close()
     async with ground.stream() as stream:
-        assert stream.applier.applied_lsn < 2**60
+        assert stream.applier.applied_lsn < FAR
 
 
 async def test_no_trigger_fires_a_second_time_and_no_key_is_asked_for_too_early(
@@ -126,6 +125,21 @@ async def test_a_stream_goes_on_where_the_target_says_though_the_slot_forgot(gro
         assert await stream.applier.apply([seen]) == 0
     async with ground.stream() as again:
         assert await again.applier.apply([seen]) == 0
+
+
+async def test_what_begins_at_a_position_is_not_before_it(
+    ground: StreamGround, monkeypatch: pytest.MonkeyPatch
+):
+    async with ground.stream() as stream:
+        first, second = (changing(ground, "insert", n, FAR + 10 * n) for n in (1, 2))
+        assert first.end_lsn == second.commit_lsn
+
+        async def both(_changes_max: int | None) -> list[Transaction]:
+            return [first, second]
+
+        monkeypatch.setattr(stream, "_peek", both)
+        await stream.follow_to(second.commit_lsn)
+    assert len((await ground.rows(ground.target))["lines"]) == 1
 
 
 async def test_a_slot_made_anew_behind_a_stream_is_noticed_before_anything_is_applied(
