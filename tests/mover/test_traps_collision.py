@@ -64,6 +64,8 @@ async def read_for_long(
 ) -> None:
     """Read at a home that is to be removed until somebody has read beside it, again and again."""
     async with connected(tenancy, placement, DatabaseRole.APP) as reader:
+        # On a slow machine the move takes longer than the role may be idle.
+        await reader.execute("SET idle_in_transaction_session_timeout = 0")
         await reader.execute(
             f"BEGIN READ ONLY; SELECT tenancy.enter('{placement.tenant_id}', {placement.epoch}, 'ro', NULL, NULL)"
         )
