@@ -128,11 +128,10 @@ class Pools:
             raise ServerUnavailableError
         server = await self._servers(server_name)
         arguments = self._credentials.connect_arguments(server, database, role)
-        if settings is not None:
-            arguments["server_settings"] = settings
+        sent: Any = arguments["server_settings"]
         if self._application_name is not None:
-            named = {"application_name": self._application_name}
-            arguments["server_settings"] = {**(settings or {}), **named}
+            sent = {**sent, "application_name": self._application_name}
+        arguments["server_settings"] = {**sent, **(settings or {})}
         try:
             connection = await asyncpg.connect(**arguments)
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:

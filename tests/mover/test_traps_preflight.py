@@ -11,6 +11,7 @@ from clinics import Clinic
 from domain.actor import Role
 from moves import mover_of, placement_of
 from second_server import SecondServer
+from tenancy.errors import TenancyError
 from tenancy.mover.errors import MoveRefusedError
 from tenancy.mover.mover import MoveRequest
 from tenancy.registry.move_records import MoveStatus
@@ -106,17 +107,74 @@ async def test_a_table_that_was_damaged_after_the_look_is_not_published(
     assert (await mover.move(started.id)).status is MoveStatus.ABORTED
 
 
-async def test_a_target_where_rows_could_not_be_loaded_is_refused(
-    tenancy: Tenancy, elsewhere: SecondServer, clinic: Clinic
-):
-    request = MoveRequest(tenant_id=clinic.tenant_id, strategy=ROW, server=elsewhere.address.name)
-    connection = await asyncpg.connect(**elsewhere.administrator)
+# What an administrator grants the mover once: how to take it, how to give it back, what is said without it.
+BYPASS = (
+    "ALTER ROLE clinic_mover NOBYPASSRLS",
+    "ALTER ROLE clinic_mover BYPASSRLS",
+    "clinic_mover has no BYPASSRLS",
+)
+SILENCE = (
+    "REVOKE SET ON PARAMETER session_replication_role FROM clinic_mover",
+    "GRANT SET ON PARAMETER session_replication_role TO clinic_mover",
+    "clinic_mover may not set session_replication_role",
+)
+REPLICATION = (
+    "ALTER ROLE clinic_mover NOREPLICATION",
+    "ALTER ROLE clinic_mover REPLICATION",
+    "clinic_mover has no REPLICATION",
+)
+
+
+@asynccontextmanager
+async def without(power: tuple[str, str, str], access: dict[str, Any]) -> AsyncIterator[str]:
+    """Yield what the refusal is to say, while the server's mover lacks a power."""
+    taken, given, told = power
+    connection = await asyncpg.connect(**access)
     try:
-        await connection.execute("ALTER ROLE clinic_mover NOBYPASSRLS")
-        with pytest.raises(MoveRefusedError, match="no BYPASSRLS on the target"):
-            await mover_of(tenancy).start(request, actor=OPERATOR)
+        await connection.execute(taken)
+        yield told
     finally:
-        await connection.execute("ALTER ROLE clinic_mover BYPASSRLS")
+        await connection.execute(given)
         await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("power", "is_offline"),
+    [(BYPASS, False), (BYPASS, True), (SILENCE, False), (SILENCE, True), (REPLICATION, False)],
+    ids=["bypass", "bypass-offline", "silence", "silence-offline", "replication"],
+)
+@pytest.mark.parametrize("side", ["source", "target"])
+async def test_an_end_where_the_mover_lacks_a_power_is_refused(
+    tenancy: Tenancy,
+    postgres: Any,
+    elsewhere: SecondServer,
+    clinic: Clinic,
+    side: str,
+    power: tuple[str, str, str],
+    is_offline: bool,  # noqa: FBT001  # pytest hands it in by name
+):
+    ends = {"source": postgres.administrator, "target": elsewhere.administrator}
+    request = MoveRequest(
+        tenant_id=clinic.tenant_id,
+        strategy=ROW,
+        server=elsewhere.address.name,
+        is_offline=is_offline,
+    )
+    async with without(power, ends[side]) as told:
+        with pytest.raises(MoveRefusedError, match=f"{told} on the {side}"):
+            await mover_of(tenancy).start(request, actor=OPERATOR)
     assert await tenancy.store.moves.open_of(clinic.tenant_id) is None
     assert (await placement_of(tenancy, clinic.tenant_id)).home.server == "main"
+
+
+async def test_a_mover_that_sees_no_rows_any_more_moves_no_empty_clinic(
+    tenancy: Tenancy, postgres: Any, elsewhere: SecondServer, clinic: Clinic
+):
+    mover = mover_of(tenancy)
+    request = MoveRequest(tenant_id=clinic.tenant_id, strategy=ROW, server=elsewhere.address.name)
+    started = await mover.start(request, actor=OPERATOR)
+    async with without(BYPASS, postgres.administrator):
+        with pytest.raises((TenancyError, asyncpg.PostgresError)):
+            await mover.work(started.id, stays=False)
+    assert (await placement_of(tenancy, clinic.tenant_id)).home.server == "main"
+    await clinic.add_user(Role.ADMIN)

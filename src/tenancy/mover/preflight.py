@@ -1,6 +1,5 @@
 """Looks before a move whether it can be done, and what it would take. Changes nothing."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -74,7 +73,9 @@ class Preflight:
         try:
             shapes = await read_shapes(source, self._plan.source.home.schema)
             await self._look_at_source(source, shapes)
-            tables, megabytes = await self._measure(source, shapes)
+            tables, megabytes = [], 0.0
+            if await self._look_at_powers(source, "source"):
+                tables, megabytes = await self._measure(source, shapes)
         finally:
             await source.close()
         await self._look_at_target()
@@ -139,8 +140,7 @@ class Preflight:
         row = await connection.fetchrow(
             "SELECT current_setting('wal_level') AS level, current_setting('max_replication_slots')::int AS slots,"
             " (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS used,"
-            " (SELECT rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user) AS may,"
-            " has_parameter_privilege(current_user, 'session_replication_role', 'SET') AS silent"
+            " (SELECT rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user) AS may"
         )
         if row["level"] != "logical":
             self._refusals.append(
@@ -150,10 +150,24 @@ class Preflight:
             self._refusals.append(f"the {side} has no {SLOTS_NEEDED} free replication slots")
         if not row["may"]:
             self._refusals.append(f"clinic_mover has no REPLICATION on the {side}: use --offline")
+
+    async def _look_at_powers(self, connection: Any, side: str) -> bool:
+        """Return whether the mover sees every row there; what it lacks only an administrator can grant."""
+        row = await connection.fetchrow(
+            "SELECT rolbypassrls AS bypasses,"
+            " has_parameter_privilege(current_user, 'session_replication_role', 'SET') AS silent"
+            " FROM pg_catalog.pg_roles WHERE rolname = current_user"
+        )
+        if not row["bypasses"]:
+            self._refusals.append(
+                f"clinic_mover has no BYPASSRLS on the {side}: rows can neither be read nor loaded there;"
+                " an administrator grants it once (ALTER ROLE clinic_mover BYPASSRLS)"
+            )
         if not row["silent"]:
             self._refusals.append(
                 f"clinic_mover may not set session_replication_role on the {side}"
             )
+        return bool(row["bypasses"])
 
     async def _look_for_long_transactions(self, source: Any) -> None:
         """Warn of writes that run in the cluster: a slot waits for them all when it is made."""
@@ -174,13 +188,7 @@ class Preflight:
         try:
             if not self._plan.is_offline:
                 await self._look_at_replication(connection, home, "target")
-            bypasses = await connection.fetchval(
-                "SELECT rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
-            )
-            if not bypasses:
-                self._refusals.append(
-                    "clinic_mover has no BYPASSRLS on the target: rows cannot be loaded there"
-                )
+            await self._look_at_powers(connection, "target")
         finally:
             await connection.close()
         ours, theirs = (
@@ -206,7 +214,7 @@ class Preflight:
         server = self._plan.target.home.server
         return shared_homes(self._parts.strategies.values(), server)[0]
 
-    async def _measure(self, source: Any, shapes: Shapes) -> tuple[Sequence[TableEstimate], float]:
+    async def _measure(self, source: Any, shapes: Shapes) -> tuple[list[TableEstimate], float]:
         tables, octets = [], 0.0
         schema = quoted(self._plan.source.home.schema)
         # What is refused may have no tenant to count by.
