@@ -34,8 +34,8 @@ ALTER ROLE clinic_app SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE clinic_registry SET statement_timeout = '30s';
 ALTER ROLE clinic_registry SET idle_in_transaction_session_timeout = '60s';
 
--- What only some administrators may grant. Without the first two a move falls back to its slower ways; without the
--- third a clinic in the shared rows cannot be purged; without the fourth a database in use cannot be dropped.
+-- What only some administrators may grant. Without the first a clinic moves offline only; without the second or the
+-- third it cannot move, nor be purged from the shared rows; without the fourth a database in use cannot be dropped.
 DO $attributes$
 BEGIN
   BEGIN

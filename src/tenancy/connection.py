@@ -120,6 +120,16 @@ class ScopedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg shi
         return answer
 
 
+class PooledConnection(ScopedConnection):
+    """A scoped connection through a pooler, which knows the driver's statements by names of its own."""
+
+    __slots__ = ()
+
+    async def _cleanup_stmts(self) -> None:
+        """Close each statement in the protocol: a DEALLOCATE would name what PostgreSQL has never heard of."""
+        await asyncpg.Connection._cleanup_stmts(self)  # noqa: SLF001  # its parent's
+
+
 class _Moved(Struct):
     """The DETAIL of a TNMOV error."""
 

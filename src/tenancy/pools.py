@@ -15,7 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tenancy.affinity import AffinityPool
-from tenancy.connection import ScopedConnection
+from tenancy.connection import PooledConnection, ScopedConnection
 from tenancy.credentials import Credentials, DatabaseRole
 from tenancy.errors import ForbiddenStatementError, ServerUnavailableError
 from tenancy.tenant import Placement, Server, StrategyName
@@ -189,12 +189,14 @@ class Pools:
         return True
 
     def _engine(self, server: Server, database: str, size: int) -> AsyncEngine:
-        arguments = self._credentials.connect_arguments(server, database, DatabaseRole.APP)
+        arguments = self._credentials.connect_arguments(
+            server.for_requests, database, DatabaseRole.APP
+        )
         engine = create_async_engine(
             "postgresql+asyncpg://",
             connect_args={
                 **arguments,
-                "connection_class": ScopedConnection,
+                "connection_class": PooledConnection if server.is_pooled else ScopedConnection,
                 "command_timeout": self._limits.command_s_max,
             },
             pool_size=size,

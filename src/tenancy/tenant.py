@@ -6,6 +6,7 @@ from typing import NewType
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 TenantId = NewType("TenantId", UUID)
 
@@ -78,9 +79,26 @@ class ResolvedTenant(Struct, frozen=True):
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """One PostgreSQL server that may hold tenants; `host` is a name, an address or a socket directory."""
+    """One PostgreSQL server that may hold tenants; `host` is a name, an address or a socket directory.
+
+    Where a pooler in transaction mode stands in front of it, requests go there; all else goes to PostgreSQL itself.
+    """
 
     name: str
     host: str
     port: int
     tls: bool = False
+    pooler_host: str | None = None
+    pooler_port: int | None = None
+
+    @property
+    def is_pooled(self) -> bool:
+        """Tell whether requests reach this server through a pooler."""
+        return self.pooler_host is not None
+
+    @property
+    def for_requests(self) -> "Server":
+        """Return the address that requests go to: the pooler's, where there is one."""
+        if self.pooler_host is None or self.pooler_port is None:
+            return self
+        return replace(self, host=self.pooler_host, port=self.pooler_port)

@@ -29,4 +29,5 @@ def test_set_ups_are_counted_beside_the_pools(
 
 def test_main_server_is_counted_with_registry_listener_and_readiness(two_workers: Settings) -> None:
     registry = REGISTRY_POOL_SIZE + 2
-    assert needed_on_main(two_workers) == 2 * (40 + SETUPS_AT_ONCE_MAX + registry)
+    assert needed_on_main(two_workers, is_pooled=False) == 2 * (40 + SETUPS_AT_ONCE_MAX + registry)
+    assert needed_on_main(two_workers, is_pooled=True) == 2 * (SETUPS_AT_ONCE_MAX + registry)

@@ -86,6 +86,9 @@ def test_other_variables_are_left_alone():
         ("CLINIC_DATABASE_URL", "postgresql://u@h/d?sslmode=require", "disable or verify-full"),
         ("CLINIC_DATABASE_URL", "postgresql://u@h:99999/d", "port"),
         ("CLINIC_DATABASE_URL", "postgresql://h/d", "names no user"),
+        ("CLINIC_DATABASE_URL", "postgresql://u@h/d?pooler=p", "pooler must be host:port"),
+        ("CLINIC_DATABASE_URL", "postgresql://u@h/d?pooler=p:0", "pooler must be host:port"),
+        ("CLINIC_DATABASE_URL", "postgresql://u@h/d?pooler=:6432", "pooler must be host:port"),
     ],
 )
 def test_bad_setting_is_one_line_that_names_the_variable(variable, value, words):

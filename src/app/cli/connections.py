@@ -27,7 +27,7 @@ async def refuse_too_many_connections(workplace: Workplace) -> None:
     """
     settings, main = workplace.settings, workplace.server
     connection = await asyncpg.connect(**main.administrator, timeout=CONNECT_S_MAX)
-    needed = needed_on_main(settings)
+    needed = needed_on_main(settings, is_pooled=main.address.is_pooled)
     refuse_too_few(settings, main.name, given=await given_by(connection), needed=needed)
 
     turns = asyncio.Semaphore(SERVERS_AT_ONCE_MAX)
@@ -53,19 +53,23 @@ async def given_by(connection: Any) -> int:
     return given
 
 
-def needed_on_main(settings: Settings) -> int:
-    """Return how many connections all workers may open on the server that holds the registry too."""
+def needed_on_main(settings: Settings, *, is_pooled: bool) -> int:
+    """Return how many connections all workers may open on the server that holds the registry too.
+
+    What goes through a pooler is the pooler's to bound.
+    """
     registry = REGISTRY_POOL_SIZE + CONNECTIONS_BESIDE_POOLS
-    return settings.workers * (settings.connections_max_per_worker + SETUPS_AT_ONCE_MAX + registry)
+    in_pools = 0 if is_pooled else settings.connections_max_per_worker
+    return settings.workers * (in_pools + SETUPS_AT_ONCE_MAX + registry)
 
 
-def needed_for_clinics(settings: Settings, capacity: int) -> int:
+def needed_for_clinics(settings: Settings, capacity: int, *, is_pooled: bool = False) -> int:
     """Return how many connections all workers may open on a server that holds clinics alone.
 
-    As many as it has pools for, and one beside them for each set-up.
+    As many as it has pools for, and one beside them for each set-up; with a pooler the latter alone.
     """
     pools = settings.pool_size_shared + settings.pool_size_dedicated * capacity
-    in_pools = min(settings.connections_max_per_worker, pools)
+    in_pools = 0 if is_pooled else min(settings.connections_max_per_worker, pools)
     return settings.workers * (in_pools + SETUPS_AT_ONCE_MAX)
 
 
@@ -92,5 +96,7 @@ async def _refuse_on(workplace: Workplace, record: ServerRecord) -> None:
             f" are unavailable until it can: {' '.join(reason.split())}"
         )
         return
-    needed = needed_for_clinics(settings, record.capacity)
+    server = await workplace.tenancy.store.servers.by_name(record.name)
+    is_pooled = server is not None and server.is_pooled
+    needed = needed_for_clinics(settings, record.capacity, is_pooled=is_pooled)
     refuse_too_few(settings, record.name, given=given, needed=needed)

@@ -127,7 +127,7 @@ async def _refuse_unfit(settings: Settings, server: ExternalServer, capacity: in
     except BaseException:
         connection.terminate()
         raise
-    needed = needed_for_clinics(settings, capacity)
+    needed = needed_for_clinics(settings, capacity, is_pooled=server.address.is_pooled)
     refuse_too_few(settings, server.name, given=await given_by(connection), needed=needed)
     if wal_level != "logical":
         remark(

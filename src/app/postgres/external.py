@@ -36,7 +36,15 @@ class ExternalServer:
     @property
     def address(self) -> Server:
         """Where the server listens."""
-        return Server(name=self.name, host=self.host, port=self.port, tls=self._url.tls)
+        url = self._url
+        return Server(
+            name=self.name,
+            host=url.host,
+            port=url.port,
+            tls=url.tls,
+            pooler_host=url.pooler_host,
+            pooler_port=url.pooler_port,
+        )
 
     @property
     def version(self) -> str:

@@ -73,9 +73,8 @@ class Preflight:
         try:
             shapes = await read_shapes(source, self._plan.source.home.schema)
             await self._look_at_source(source, shapes)
-            tables, megabytes = [], 0.0
-            if await self._look_at_powers(source, "source"):
-                tables, megabytes = await self._measure(source, shapes)
+            sees_all = await self._look_at_powers(source, "source")
+            tables, megabytes = await self._measure(source, shapes if sees_all else {})
         finally:
             await source.close()
         await self._look_at_target()

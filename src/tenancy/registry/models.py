@@ -161,6 +161,8 @@ class DatabaseServerRow(VersionedRow, RegistryBase):
     host: Mapped[str]
     port: Mapped[int]
     tls: Mapped[bool] = mapped_column(server_default=text("false"))
+    pooler_host: Mapped[str | None]
+    pooler_port: Mapped[int | None]
     dsn_secret_ref: Mapped[str | None]
     tier: Mapped[str] = mapped_column(server_default=text("'shared'"))
     capacity: Mapped[int] = mapped_column(server_default=text("1000"))

@@ -50,6 +50,8 @@ class ServerRecords:
             DatabaseServerRow.host,
             DatabaseServerRow.port,
             DatabaseServerRow.tls,
+            DatabaseServerRow.pooler_host,
+            DatabaseServerRow.pooler_port,
         ).where(DatabaseServerRow.name == name)
         async with self._engine.connect() as connection:
             row = (await connection.execute(statement)).one_or_none()
@@ -72,11 +74,9 @@ class ServerRecords:
                     insert(DatabaseServerRow).values(
                         id=server_id,
                         name=server.name,
-                        host=server.host,
-                        port=server.port,
-                        tls=server.tls,
                         tier=tier,
                         capacity=capacity,
+                        **_address(server),
                     )
                 )
             event = PlatformEvent(
@@ -94,7 +94,7 @@ class ServerRecords:
     async def remember_address(self, server: Server, *, tier: str, capacity: int) -> None:
         """Register the platform's own server, or note that it is reached in another way than before."""
         statement = select(DatabaseServerRow.id).where(DatabaseServerRow.name == server.name)
-        address = {"host": server.host, "port": server.port, "tls": server.tls}
+        address = _address(server)
         async with self._engine.begin() as connection:
             server_id = await connection.scalar(statement)
             if server_id is None:
@@ -105,9 +105,10 @@ class ServerRecords:
                 )
                 return
             is_changed = or_(
-                DatabaseServerRow.host != server.host,
-                DatabaseServerRow.port != server.port,
-                DatabaseServerRow.tls != server.tls,
+                *(
+                    DatabaseServerRow.__table__.c[name].is_distinct_from(value)
+                    for name, value in address.items()
+                )
             )
             await connection.execute(
                 update(DatabaseServerRow)
@@ -158,6 +159,17 @@ class PlanRecords:
         statement = _PLANS.order_by(PlanRow.code).limit(PLANS_MAX)
         async with self._engine.connect() as connection:
             return [_plan(row) for row in await connection.execute(statement)]
+
+
+def _address(server: Server) -> dict[str, str | int | None]:
+    """Return the columns that say how a server is reached."""
+    return {
+        "host": server.host,
+        "port": server.port,
+        "tls": server.tls,
+        "pooler_host": server.pooler_host,
+        "pooler_port": server.pooler_port,
+    }
 
 
 def _server(row: Row[Any]) -> ServerRecord:
