@@ -26,7 +26,7 @@ OPERATOR = PlatformActor()
 ROW, _, DATABASE = StrategyName
 REQUESTS_AT_ONCE = 4 * SERVER_CONNECTIONS
 # More than the driver remembers, and then so many that it closes those it has forgotten.
-STATEMENTS = 250
+STATEMENTS = 1000
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None,
