@@ -6,7 +6,7 @@ from typing import Any, Final
 from tenancy.installer import quoted
 from tenancy.mover.claims import hold_loading, register_source, register_target
 from tenancy.mover.ends import HomeRows, Purge
-from tenancy.mover.errors import MoveRefusedError
+from tenancy.mover.errors import AttemptLostError, MoveRefusedError
 from tenancy.mover.indexes import DeferredIndexes
 from tenancy.mover.parts import MoverParts
 from tenancy.mover.phases import Phase
@@ -116,6 +116,7 @@ class Attempt:
             reverse = Replication(self.parts.pools, plan.target.home)
             await reverse.withdraw(StreamNames.reverse(plan.move_id))
             await purge.unused_target(plan, self.attempt)
+        await self.require()
         await strategy.prepare(plan.target.home)
         await strategy.install(plan.target.home)
         target = await self.rows.connect(plan.target.home)
@@ -125,6 +126,16 @@ class Attempt:
                 await self._empty(target)
         finally:
             await target.close()
+        try:
+            await self.require()
+        except AttemptLostError:
+            # The move may have ended meanwhile: then nobody else would remove what was made just now.
+            await purge.made_too_late(plan, self.attempt)
+            raise
+
+    async def require(self) -> None:
+        """Raise `AttemptLostError` if another mover has taken this move over; asked before anything new is made."""
+        await self.rows.require_attempt(self.plan, self.attempt)
 
     async def _empty(self, target: Any) -> None:
         """Delete the tenant's rows of an earlier attempt, under this one."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
 
 from tenancy.credentials import DatabaseRole
+from tenancy.home_failures import NO_HOMES_YET
 from tenancy.mover.claims import address, register_target
 from tenancy.mover.errors import AttemptLostError, MoveStateError
 from tenancy.mover.phases import Phase, Reached
@@ -59,7 +61,8 @@ class HomeRows:
     async def settled(self, placement: Placement) -> HomeRow | None:
         """Return the row as it is when no cut-over is under way: after waiting for one that still may decide.
 
-        This is the one question that recovery asks of the source. None where there is no such row or database.
+        This is the one question that recovery asks of the source. None where there is no such row or database, nor
+        where the database has not got its homes yet: who made it died in between.
         """
         try:
             connection = await self.connect(placement.home)
@@ -71,9 +74,21 @@ class HomeRows:
                 row = await connection.fetchrow(
                     HOME_STATE, placement.tenant_id, placement.home.schema
                 )
+        except NO_HOMES_YET:
+            return None
         finally:
             await connection.close()
         return None if row is None else HomeRow(*row)
+
+    async def require_attempt(self, plan: MovePlan, attempt: int) -> None:
+        """Raise `AttemptLostError` unless `attempt` is the newest at the source, which knows of every one."""
+        connection = await self.connect(plan.source.home)
+        try:
+            row = await connection.fetchrow(HOME_STATE, plan.tenant_id, plan.source.home.schema)
+        finally:
+            await connection.close()
+        if row is None or (row["attempt"], row["move_id"]) != (attempt, plan.move_id):
+            raise AttemptLostError
 
     async def activate(self, plan: MovePlan, attempt: int) -> None:
         """Let the target, which serves already, say so; nothing else depends on it."""
@@ -177,25 +192,61 @@ class Purge:
         From here on no earlier mover can write there. Raises `MoveStateError` if it serves, `AttemptLostError`.
         """
         target = plan.target
+        await self._rows.require_attempt(plan, attempt)
         connection = await self._rows.connect(target.home)
         try:
-            row = await connection.fetchrow(HOME_STATE, target.tenant_id, target.home.schema)
-            if row is not None and row["state"] == "active":
-                raise MoveStateError("the target serves the clinic")
-            if row is None or row["move_id"] == plan.move_id:
-                await register_target(connection, plan, attempt)
-            await connection.execute(HOLD)
-            held = await connection.fetchrow(HELD_STATE, target.tenant_id, target.home.schema)
-            if held is None or (held["attempt"] != attempt and held["state"] != "moved"):
-                raise AttemptLostError
+            # Without homes: who made the database died in between, and nothing ever served there.
+            with suppress(*NO_HOMES_YET):
+                await self._claim(connection, plan, attempt)
+            try:
+                # Once more under the row's lock: whoever has ended the move in between had a newer attempt.
+                await self._rows.require_attempt(plan, attempt)
+            except AttemptLostError:
+                connection.terminate()
+                await self._forget(plan, attempt)
+                raise
             await self._remove(target.tenant_id, target)
         finally:
             connection.terminate()
-        if await self.database_exists(target):
-            await self._forget(plan, attempt)
+        await self._forget(plan, attempt)
+
+    async def made_too_late(self, plan: MovePlan, attempt: int) -> None:
+        """Remove a target that was made under an attempt that is lost, unless the successor has taken it already."""
+        target = plan.target
+        try:
+            connection = await self._rows.connect(target.home)
+        except asyncpg.InvalidCatalogNameError:
+            return
+        try:
+            await connection.execute(HOLD)
+            held = await connection.fetchrow(HELD_STATE, target.tenant_id, target.home.schema)
+            mine = ("loading", attempt, plan.move_id)
+            if held is None or (held["state"], held["attempt"], held["move_id"]) != mine:
+                return
+            await self._remove(target.tenant_id, target)
+        finally:
+            connection.terminate()
+        await self._forget(plan, attempt)
+
+    async def _claim(self, connection: Any, plan: MovePlan, attempt: int) -> None:
+        """Take the target under the attempt and hold its row while it is removed."""
+        target = plan.target
+        row = await connection.fetchrow(HOME_STATE, target.tenant_id, target.home.schema)
+        if row is not None and row["state"] == "active":
+            raise MoveStateError("the target serves the clinic")
+        if row is None or row["move_id"] == plan.move_id:
+            await register_target(connection, plan, attempt)
+        await connection.execute(HOLD)
+        held = await connection.fetchrow(HELD_STATE, target.tenant_id, target.home.schema)
+        if held is None or (held["attempt"] != attempt and held["state"] != "moved"):
+            raise AttemptLostError
 
     async def _forget(self, plan: MovePlan, attempt: int) -> None:
-        connection = await self._rows.connect(plan.target.home)
+        """Remove the target's row, if it is this attempt's; a database that was dropped took it along."""
+        try:
+            connection = await self._rows.connect(plan.target.home)
+        except asyncpg.InvalidCatalogNameError:
+            return
         try:
             for table in ("tenant_home", "move_stream"):
                 await connection.execute(

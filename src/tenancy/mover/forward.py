@@ -9,6 +9,7 @@ from tenancy.mover.attempt import Attempt
 from tenancy.mover.copy import Copy
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.errors import (
+    AttemptLostError,
     FenceBusyError,
     MoveError,
     NotDrainedError,
@@ -49,6 +50,7 @@ class ForwardMove(Attempt):
     async def _publish(self) -> None:
         """Make the publications of both directions; committed before any slot is made."""
         plan = self.plan
+        await self.require()
         forward, reverse = self._replication()
         await forward.publish(StreamNames.forward(plan.move_id), plan.tenant_id, self.shapes)
         await reverse.publish(StreamNames.reverse(plan.move_id), plan.tenant_id, self.shapes)
@@ -67,8 +69,10 @@ class ForwardMove(Attempt):
         forward, reverse = self._replication()
         names = StreamNames.forward(plan.move_id)
         indexes = await self.without_indexes()
+        await self.require()
         holder = await forward.create_slot(names)
         try:
+            await self._keep_or_drop(forward, names)
             self.tell(Phase.SLOT_CREATED)
             start = await forward.position(names)
             self.board.restart()
@@ -87,9 +91,28 @@ class ForwardMove(Attempt):
         self.tell(Phase.INDEXES_BUILT)
         # Not at the cut-over: a slot waits for every write that runs in its cluster. Not before the copy either: what
         # was loaded would be decoded once more when the way back begins.
-        await reverse.create_plain_slot(StreamNames.reverse(plan.move_id))
+        await self._make_reverse_slot(reverse)
         self.tell(Phase.REVERSE_SLOT)
         return start
+
+    async def _make_reverse_slot(self, reverse: Replication) -> None:
+        names = StreamNames.reverse(self.plan.move_id)
+        await self.require()
+        await reverse.create_plain_slot(names)
+        await self._keep_or_drop(reverse, names)
+
+    async def _keep_or_drop(self, replication: Replication, names: StreamNames) -> None:
+        """Drop the slot that was made just now if the attempt was lost meanwhile: who took over may never look again.
+
+        A slot waits as long as any write in its cluster. One that the successor has made since begins elsewhere and
+        stays; in the instant between the two looks it could be taken for ours, and its reader finds it gone.
+        """
+        start = await replication.position(names)
+        try:
+            await self.require()
+        except AttemptLostError:
+            await replication.drop_slot(names, if_at=start)
+            raise
 
     async def _open_stream(self, start: int) -> ChangeStream:
         applier = Applier(

@@ -127,22 +127,29 @@ class Replication:
         finally:
             await connection.close()
 
-    async def drop_slot(self, names: StreamNames) -> None:
-        """Drop the slot if it is there; end whoever reads it, who is a mover that lost its attempt."""
+    async def drop_slot(self, names: StreamNames, *, if_at: int | None = None) -> None:
+        """Drop the slot if it is there; end whoever reads it, who is a mover that lost its attempt.
+
+        With `if_at` only the slot whose stream begins there: not one that was made anew.
+        """
         connection = await self._mover()
         try:
             for _ in range(SLOT_DROPS_MAX):
                 try:
                     await connection.execute(
                         "SELECT pg_catalog.pg_drop_replication_slot(slot_name)"
-                        " FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+                        " FROM pg_catalog.pg_replication_slots WHERE slot_name = $1"
+                        " AND ($2::bigint IS NULL OR confirmed_flush_lsn - '0/0' = $2)",
                         names.name,
+                        if_at,
                     )
                 except asyncpg.ObjectInUseError:
                     await connection.execute(
                         "SELECT pg_catalog.pg_terminate_backend(active_pid, 1000)"
-                        " FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+                        " FROM pg_catalog.pg_replication_slots WHERE slot_name = $1"
+                        " AND ($2::bigint IS NULL OR confirmed_flush_lsn - '0/0' = $2)",
                         names.name,
+                        if_at,
                     )
                 except asyncpg.UndefinedObjectError:
                     return
@@ -153,18 +160,19 @@ class Replication:
         raise MoveError(f"replication slot {names.name} is in use")
 
     async def position(self, names: StreamNames) -> int:
-        """Return where the slot's stream begins."""
+        """Return where the slot's stream begins; raise `SlotLostError` where there is none."""
         connection = await self._mover()
         try:
-            return int(
-                await connection.fetchval(
-                    "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_catalog.pg_replication_slots"
-                    " WHERE slot_name = $1",
-                    names.name,
-                )
+            position = await connection.fetchval(
+                "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_catalog.pg_replication_slots"
+                " WHERE slot_name = $1",
+                names.name,
             )
         finally:
             await connection.close()
+        if position is None:
+            raise SlotLostError
+        return int(position)
 
     async def slot_exists(self, names: StreamNames) -> bool:
         """Return whether the slot is there and has all it needs; raise `SlotLostError` when its changes are gone."""
