@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from uuid_utils.compat import uuid7
 
 from tenancy.errors import UnknownTenantError
@@ -27,6 +27,7 @@ from tenancy.tenant import Placement, StrategyName, TenantId
 
 SETTLE_S_MAX: Final = 120.0
 SETTLE_POLL_S: Final = 0.1
+WORK_TOKEN_BYTES: Final = 4
 
 
 class MoveRequest(Struct, frozen=True, kw_only=True):
@@ -107,16 +108,19 @@ class Mover:
     ) -> MoveRecord:
         """Claim a move and work on it; without `stays` only until the clinic serves at its target, compared.
 
-        Raises `MoveInProgressError` when another process works on it, and what `MoveRun.run` raises.
+        Raises `MoveInProgressError` when somebody works on it, in this process too, and what `MoveRun.run` raises.
         """
-        record = await self._parts.store.moves.claim(move_id, self._parts.worker)
+        # A name of its own for each piece of work: one process' second look at a move is not the first one's.
+        worker = f"{self._parts.worker}:{secrets.token_hex(WORK_TOKEN_BYTES)}"
+        record = await self._parts.store.moves.claim(move_id, worker)
         if record is None:
             raise MoveInProgressError
-        run = MoveRun(self._parts, record, board or ProgressBoard())
+        parts = structs.replace(self._parts, worker=worker)
+        run = MoveRun(parts, record, board or ProgressBoard())
         try:
             await run.run(stays=stays)
         finally:
-            await self._parts.store.moves.release(move_id, self._parts.worker)
+            await self._parts.store.moves.release(move_id, worker)
         return await self.move(move_id)
 
     async def want(self, move_id: UUID, wanted: str, *, actor: PlatformActor) -> MoveRecord:

@@ -138,6 +138,8 @@ class MoveRun:
                 # Something is out of reach: it may come back, and somebody goes on then.
                 raise
             # An offline move is not tried again by itself: each time the clinic's writes would wait for the copy.
+            # What failed may have failed because somebody else goes on with the move: then it is not ours to give up.
+            await self._rows.require_attempt(self.plan, attempt.attempt)
             told = str(error) if isinstance(error, MoveError) else type(error).__name__
             await self._parts.store.moves.note(self.plan.move_id, error=told)
             await self._abort()
@@ -185,6 +187,9 @@ class MoveRun:
             return await self._stay(settled)
         finally:
             await settled.close()
+            if cut_over is not None:
+                # Released by the comparison, unless it was not come to.
+                await cut_over.snapshot.release()
 
     async def _settle_offline(self, settled: SettledMove) -> MoveStatus:
         """Roll forward and remove what is left: without a stream the old home cannot follow, so there is no way back."""

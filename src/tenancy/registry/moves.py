@@ -94,7 +94,7 @@ class MoveRecords:
             .where(
                 MoveRow.id == move_id,
                 MoveRow.ended_at.is_(None),
-                or_(MoveRow.worker == worker, _IS_ABANDONED),
+                _IS_ABANDONED,
             )
             .values(worker=worker, heartbeat_at=func.clock_timestamp())
             .returning(*_COLUMNS)
@@ -149,7 +149,8 @@ class MoveRecords:
     async def decided(self, move_id: UUID, placement: Placement, *, values: dict[str, Any]) -> None:
         """Write where the clinic lives now, with what else is new of the move, in one transaction.
 
-        The registry follows the homes: a placement that knows of a later epoch stays as it is.
+        The registry follows the homes: a placement that knows of a later epoch stays as it is. Audited once, by who
+        is the first to tell; whoever takes the move over tells it again.
         """
         server_id = (
             select(DatabaseServerRow.id)
@@ -157,7 +158,7 @@ class MoveRecords:
             .scalar_subquery()
         )
         async with self._engine.begin() as connection:
-            await connection.execute(
+            told = await connection.execute(
                 update(PlacementRow)
                 .where(
                     PlacementRow.tenant_id == placement.tenant_id,
@@ -172,11 +173,15 @@ class MoveRecords:
                     since=func.now(),
                 )
             )
+            held = select(MoveRow.decided_at).where(MoveRow.id == move_id)
+            was_decided = await connection.scalar(held.with_for_update()) is not None
             await connection.execute(
                 update(MoveRow)
                 .where(MoveRow.id == move_id)
                 .values(decided_at=func.coalesce(MoveRow.decided_at, func.now()), **values)
             )
+            if not told.rowcount and was_decided:
+                return
             event = _event(
                 "move_decided",
                 placement.tenant_id,
