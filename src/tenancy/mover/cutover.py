@@ -218,9 +218,23 @@ class CutOver:
         self._reached(Phase.VERIFIED)
 
     async def _make_ready(self) -> None:
-        """Let the target take in the next epoch, which nobody has before the decision. Flushed before it."""
+        """Let the target take in the next epoch, which nobody has before the decision.
+
+        Flushed before it, or, inside one database, part of the decision: then both rows change in one commit.
+        """
+        if self._plan.is_inside_one_database:
+            try:
+                await self._ready(self._fence)
+            except asyncpg.PostgresError as error:
+                raise FenceBusyError from error
+        else:
+            await self._ready(self._stream.applier.connection)
+        await self.snapshot.take_prepared()
+        self._reached(Phase.TARGET_READY)
+
+    async def _ready(self, connection: Any) -> None:
         target = self._plan.target
-        ready = await self._stream.applier.connection.fetchval(
+        ready = await connection.fetchval(
             MAKE_READY,
             target.tenant_id,
             target.home.schema,
@@ -230,8 +244,6 @@ class CutOver:
         )
         if ready is None:
             raise AttemptLostError
-        await self.snapshot.take_prepared()
-        self._reached(Phase.TARGET_READY)
 
     async def _decide(self) -> None:
         source, target = self._plan.source, self._plan.target

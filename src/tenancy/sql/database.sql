@@ -86,7 +86,8 @@ DECLARE
   alive boolean;
 BEGIN
   IF p_mode = 'ro' THEN
-    -- Never waited for: it only lets who removes a home that was left see that somebody still reads there.
+    -- Never waited for: it lets who removes a home that was left see that somebody still reads there. The key is a hash: a
+    -- reader of another clinic that shares it is told to ask again until that home is gone.
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(7307, pg_catalog.uuid_hash(p_tenant) # p_epoch::integer) THEN
       PERFORM tenancy.refuse(p_tenant);
     END IF;
