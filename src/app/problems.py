@@ -105,6 +105,7 @@ PROBLEMS: Final[dict[type[Exception], ProblemRow]] = {
     mover.MoveInProgressError: ProblemRow(409, "move_in_progress"),
     mover.UnknownMoveError: ProblemRow(404, "not_found", "unknown_move"),
     mover.MoveStateError: ProblemRow(409, "invalid_transition", "move_state"),
+    mover.WayBackGoneError: ProblemRow(409, "invalid_transition", "move_state"),
     mover.TooManyWatchersError: ProblemRow(
         429, "rate_limited", "too_many_watchers", retry_after_s=5
     ),

@@ -27,6 +27,7 @@ class MigrationRow(Struct, frozen=True, kw_only=True):
     before: str | None
     after: str | None
     error: str | None
+    note: str | None
 
 
 @click.command()
@@ -46,9 +47,12 @@ def migrate_with_progress(settings: Settings, server: PostgresServer) -> list[Ho
     with counted("Migrating") as progress:
         results = asyncio.run(migrate_everything(settings, server, _advance(progress)))
     for result in results:
+        home = result.home
+        place = f"{home.server}/{home.database}/{home.schema}"
         if result.error:
-            home = result.home
-            remark(f"{home.server}/{home.database}/{home.schema} failed: {result.error}")
+            remark(f"{place} failed: {result.error}")
+        if result.note:
+            remark(f"{place} {result.note}")
     return results
 
 
@@ -67,4 +71,5 @@ def _row(result: HomeMigration) -> MigrationRow:
         before=result.before,
         after=result.after,
         error=result.error,
+        note=result.note,
     )

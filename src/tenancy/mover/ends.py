@@ -34,6 +34,7 @@ SELECT state, epoch, attempt, move_id FROM tenancy.tenant_home WHERE tenant_id =
 SHARED_FENCE = "SELECT pg_catalog.pg_advisory_xact_lock_shared(7301, tenancy.fence_key($1))"
 HOLD = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;"
 HELD_STATE = HOME_STATE + " FOR SHARE"
+# A hash of clinic and epoch: with a collision it waits for another clinic's readers too, and they ask again meanwhile.
 READERS_GONE = (
     "SELECT pg_catalog.pg_advisory_xact_lock(7307, pg_catalog.uuid_hash($1) # $2::integer)"
 )

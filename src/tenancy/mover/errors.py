@@ -32,6 +32,10 @@ class MoveStateError(MoveError):
         self.data = {"reason": str(self)}
 
 
+class WayBackGoneError(MoveStateError):
+    """The clinic cannot go back to its old home any more."""
+
+
 class AttemptLostError(MoveError):
     """Another process has taken over this move."""
 

@@ -14,6 +14,8 @@ from tenancy.errors import TenancyError
 from tenancy.fence import FenceWaits
 from tenancy.mover.errors import AttemptLostError, MoveError, MoveInProgressError
 from tenancy.mover.mover import Mover
+from tenancy.mover.turns import Turn, is_urgent, make_room
+from tenancy.registry.move_records import MoveRecord
 from tenancy.registry.store import RegistryStore
 from tenancy.tenant import TenantId
 
@@ -21,6 +23,9 @@ LOOK_S: Final = 2.0
 TELL_WAITS_S: Final = 0.5
 MOVES_AT_ONCE_MAX: Final = 16
 """Two connections each; a server has hardly more slots for them."""
+
+PLACES_KEPT: Final = 4
+"""Of those: not given to moves that only keep a way back, so that one that begins, ends or goes back finds one."""
 
 FAILURE_PAUSE_S: Final = 10.0
 """Before the same process tries a move again that it could not go on with."""
@@ -38,11 +43,18 @@ class MoveKeeper:
         mover: Mover,
         store: RegistryStore,
         take_waits: Callable[[], dict[TenantId, FenceWaits]],
+        *,
+        at_once_max: int = MOVES_AT_ONCE_MAX,
+        places_kept: int = PLACES_KEPT,
     ) -> None:
         self._mover = mover
         self._store = store
         self._take_waits = take_waits
+        self._at_once_max = at_once_max
+        self._kept_max = at_once_max - places_kept
         self._working: dict[UUID, asyncio.Task[None]] = {}
+        self._turns: dict[UUID, Turn] = {}
+        self._last_turns: dict[UUID, float] = {}
         self._rests_until: dict[UUID, float] = {}
         self._loops: list[asyncio.Task[None]] = []
 
@@ -70,16 +82,32 @@ class MoveKeeper:
 
     async def _look(self) -> None:
         now = asyncio.get_running_loop().time()
-        for record in await self._store.moves.abandoned():
-            if len(self._working) >= MOVES_AT_ONCE_MAX:
-                return
-            if record.id in self._working or self._rests_until.get(record.id, 0.0) > now:
-                continue
-            self._working[record.id] = asyncio.ensure_future(self._work(record.id))
+        abandoned = await self._store.moves.abandoned()
+        self._last_turns = {r.id: self._last_turns.get(r.id, 0.0) for r in abandoned}
+        waiting = [
+            record
+            for record in abandoned
+            if record.id not in self._working and self._rests_until.get(record.id, 0.0) <= now
+        ]
+        # What is to be done comes first; of ways back, the one that was not followed for longest.
+        waiting.sort(key=lambda r: (not is_urgent(r), self._last_turns[r.id]))
+        left = [record for record in waiting if not self._begin(record)]
+        make_room(self._turns.values(), left)
 
-    async def _work(self, move_id: UUID) -> None:
+    def _begin(self, record: MoveRecord) -> bool:
+        """Work on the move if there is a place for it."""
+        kept = sum(turn.is_kept for turn in self._turns.values())
+        if len(self._working) >= self._at_once_max or (
+            not is_urgent(record) and kept >= self._kept_max
+        ):
+            return False
+        turn = self._turns[record.id] = Turn(is_kept=not is_urgent(record))
+        self._working[record.id] = asyncio.ensure_future(self._work(record.id, turn))
+        return True
+
+    async def _work(self, move_id: UUID, turn: Turn) -> None:
         try:
-            record = await self._mover.work(move_id)
+            record = await self._mover.work(move_id, turn=turn)
             log.info("move %s: %s", move_id, record.status.value)
         except (MoveInProgressError, AttemptLostError):
             pass  # somebody else has it
@@ -89,7 +117,8 @@ class MoveKeeper:
             told = error if isinstance(error, MoveError) else type(error).__name__
             log.warning("move %s cannot go on: %s", move_id, told)
         finally:
-            del self._working[move_id]
+            del self._working[move_id], self._turns[move_id]
+            self._last_turns[move_id] = asyncio.get_running_loop().time()
 
     async def _tell_waits(self) -> None:
         for tenant_id, waits in self._take_waits().items():

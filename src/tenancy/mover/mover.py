@@ -12,13 +12,19 @@ from msgspec import Struct, structs
 from uuid_utils.compat import uuid7
 
 from tenancy.errors import UnknownTenantError
-from tenancy.mover.errors import MoveInProgressError, MoveStateError, UnknownMoveError
+from tenancy.mover.errors import (
+    MoveInProgressError,
+    MoveStateError,
+    UnknownMoveError,
+    WayBackGoneError,
+)
 from tenancy.mover.parts import MoverParts
 from tenancy.mover.phases import Reached, nothing_happens
 from tenancy.mover.plan import GRACE_S_DEFAULT, MovePlan
 from tenancy.mover.preflight import Preflight, PreflightReport
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.run import MoveRun
+from tenancy.mover.turns import Turn
 from tenancy.registry.errors import MoveOpenError, UnknownServerError
 from tenancy.registry.move_records import MoveRecord, MoveStatus, journal_row
 from tenancy.registry.records import PlatformActor
@@ -104,9 +110,16 @@ class Mover:
         return await self.move(plan.move_id)
 
     async def work(
-        self, move_id: UUID, board: ProgressBoard | None = None, *, stays: bool = True
+        self,
+        move_id: UUID,
+        board: ProgressBoard | None = None,
+        *,
+        stays: bool = True,
+        turn: Turn | None = None,
     ) -> MoveRecord:
         """Claim a move and work on it; without `stays` only until the clinic serves at its target, compared.
+
+        With a `turn`, a move that keeps its way back only is let go of when its place is asked for.
 
         Raises `MoveInProgressError` when somebody works on it, in this process too, and what `MoveRun.run` raises.
         """
@@ -118,7 +131,7 @@ class Mover:
         parts = structs.replace(self._parts, worker=worker)
         run = MoveRun(parts, record, board or ProgressBoard())
         try:
-            await run.run(stays=stays)
+            await run.run(stays=stays, turn=turn)
         finally:
             await self._parts.store.moves.release(move_id, worker)
         return await self.move(move_id)
@@ -137,6 +150,8 @@ class Mover:
         if record.grace_until is not None and wanted == "finish":
             # The homes were compared: a way back that cannot be gone any more, its slot being lost, may be given up.
             allowed.add(MoveStatus.ROLLING_BACK)
+        if wanted == "rollback" and "way_back" in record.report:
+            raise WayBackGoneError(record.report["way_back"])
         if record.status not in allowed:
             raise MoveStateError(f"a move that is {record.status.value} cannot do that")
         await self._parts.store.moves.want(move_id, wanted, actor=actor)

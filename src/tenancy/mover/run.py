@@ -4,12 +4,9 @@ What is to be done follows from one question, asked of the old home's row: has i
 """
 
 import asyncio
-import logging
-from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
-import msgspec
 from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,13 +15,12 @@ from tenancy.home_failures import SERVER_GONE
 from tenancy.mover.claims import register_source
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.ends import HomeRows, Purge
-from tenancy.mover.errors import (
-    AttemptLostError,
-    MismatchError,
-    MoveError,
-)
+from tenancy.mover.errors import AttemptLostError, MoveError
 from tenancy.mover.forward import ForwardMove
+from tenancy.mover.heartbeat import Heartbeat
+from tenancy.mover.kept import KeptMove
 from tenancy.mover.offline import OfflineMove
+from tenancy.mover.outdated import OutdatedMove
 from tenancy.mover.parts import MoverParts
 from tenancy.mover.phases import Phase
 from tenancy.mover.plan import MovePlan, StreamNames
@@ -34,15 +30,9 @@ from tenancy.mover.reach import LEAVE_S_MAX, work_in_reach
 from tenancy.mover.settled import SettledMove, report_of
 from tenancy.mover.slots import Replication
 from tenancy.mover.standing import BothHomes, Standing
+from tenancy.mover.turns import Turn
 from tenancy.registry.move_records import MoveRecord, MoveStatus
 from tenancy.strategy import shared_homes
-
-BEAT_S: Final = 1.0
-FOLLOW_PAUSE_S_FIRST: Final = 0.1
-FOLLOW_PAUSE_S_MAX: Final = 2.0
-"""Between two looks at a reverse stream; longer the longer nothing came."""
-
-log = logging.getLogger(__name__)
 
 
 class MoveRun:
@@ -63,25 +53,21 @@ class MoveRun:
         )
         self._homes = BothHomes(self._rows, self.plan)
         self._report: dict[str, Any] = dict(record.report)
-        is_going_back = record.status is MoveStatus.ROLLING_BACK
-        self._wanted = record.wanted or ("rollback" if is_going_back else None)
-        self._is_lost = False
-        self._news = asyncio.Event()
+        self._heartbeat = Heartbeat(self._parts, record, board)
 
-    async def run(self, *, stays: bool = True) -> MoveStatus:
+    async def run(self, *, stays: bool = True, turn: Turn | None = None) -> MoveStatus:
         """Work until the move has ended, or, without `stays`, until the clinic serves at its target, compared.
 
         Raises `MoveError` when the move was given up (then it is aborted and nothing is left of it), and
         `AttemptLostError` when another process has taken it over, `ServerUnavailableError` when a server is silent.
         """
-        beating = asyncio.ensure_future(self._beat())
-        working = asyncio.ensure_future(self._run(stays=stays))
-        try:
-            return await self._while_in_reach(working)
-        finally:
-            for task in (working, beating):
-                task.cancel()
-            await asyncio.wait({working, beating}, timeout=LEAVE_S_MAX)
+        async with self._heartbeat.beating():
+            working = asyncio.ensure_future(self._run(stays=stays, turn=turn))
+            try:
+                return await self._while_in_reach(working)
+            finally:
+                working.cancel()
+                await asyncio.wait({working}, timeout=LEAVE_S_MAX)
 
     async def _while_in_reach(self, working: asyncio.Future[MoveStatus]) -> MoveStatus:
         """Wait for the work; leave it, and the move to whoever reaches further, when a server has fallen silent."""
@@ -90,36 +76,55 @@ class MoveRun:
         shared = [shared_homes(strategies, home.server)[0] for home in homes]
         return await work_in_reach(working, self._parts.pools, shared)
 
-    async def _run(self, *, stays: bool) -> MoveStatus:
+    async def _run(self, *, stays: bool, turn: Turn | None) -> MoveStatus:
         await end_predecessors(self._parts.pools, self.plan)
         standing = await self._homes.standing(self._record)
-        if standing is Standing.UNDECIDED:
-            if self._record.status is MoveStatus.ABORTING or self._wanted == "abort":
-                return await self._abort()
-            return await self._decide(stays=stays)
-        settled = SettledMove(self._parts, self.plan, self._board, self._record.attempt)
+        if standing is Standing.OUTDATED:
+            return await OutdatedMove(self._parts, self.plan).end(self._report)
+        if standing is not Standing.UNDECIDED:
+            return await self._keep(stays=stays, turn=turn)
+        if self._record.status is MoveStatus.ABORTING or self._heartbeat.wanted == "abort":
+            return await self._abort()
+        return await self._decide(stays=stays, turn=turn)
+
+    async def _keep(self, *, stays: bool, turn: Turn | None) -> MoveStatus:
+        """Take over a move that was decided, forth or back."""
+        settled = self._settled(self._record.attempt)
         await settled.take_over(await self._homes.known_attempt(self._record))
         # With the attempt at both homes nobody else can change it any more; before, somebody could.
         standing = await self._homes.standing(self._record)
+        kept = self._kept(settled)
         if standing is Standing.UNDECIDED_BACK:
             await self._rows.unready(self.plan.backwards(), settled.attempt, "moved")
         if standing is Standing.ROLLED_BACK:
-            return await self._clean_after_roll_back(settled)
-        if self.plan.is_offline:
-            return await self._settle_offline(settled)
-        if self._record.status is MoveStatus.FINISHING:
-            # The way back was given up for good; of what it needs, anything may be gone.
-            return await self._finish(settled)
-        return await self._settle(settled, None, stays=stays)
+            return await kept.clean_after_roll_back()
+        is_given_up = standing is Standing.PURGED or self._record.status is MoveStatus.FINISHING
+        if self.plan.is_offline or is_given_up:
+            # There never was a way back, or of what it needs anything may be gone.
+            return await kept.settle_for_good()
+        return await kept.settle(None, stays=stays, turn=turn)
 
-    async def _decide(self, *, stays: bool) -> MoveStatus:
+    def _settled(self, attempt: int) -> SettledMove:
+        return SettledMove(self._parts, self.plan, self._board, attempt)
+
+    def _kept(self, settled: SettledMove) -> KeptMove:
+        return KeptMove(
+            self._parts,
+            self._record,
+            settled,
+            self._heartbeat,
+            plan=self.plan,
+            report=self._report,
+        )
+
+    async def _decide(self, *, stays: bool, turn: Turn | None) -> MoveStatus:
         kind = OfflineMove if self.plan.is_offline else ForwardMove
         attempt = kind(
             self._parts,
             self.plan,
             self._board,
             known=await self._homes.known_attempt(self._record),
-            check=self._check,
+            check=self._heartbeat.check,
         )
         try:
             decided = await attempt.run()
@@ -144,96 +149,12 @@ class MoveRun:
             await self._parts.store.moves.note(self.plan.move_id, error=told)
             await self._abort()
             raise
-        settled = SettledMove(self._parts, self.plan, self._board, attempt.attempt)
+        kept = self._kept(self._settled(attempt.attempt))
         if not isinstance(decided, CutOver):
             self._report |= {"pause_ms": round(decided, 1), "tables": report_of(self._board.tables)}
-            return await self._settle_offline(settled)
+            return await kept.settle_for_good()
         self._report |= {"pause_ms": round(decided.pause_ms, 1), "cut_overs": decided.tries}
-        return await self._settle(settled, decided, stays=stays)
-
-    def _check(self) -> None:
-        """Stop where the move is given up on request or is no longer ours; called where that is safe."""
-        if self._is_lost:
-            raise AttemptLostError
-        if self._wanted == "abort":
-            raise MoveError("aborted on request")
-
-    async def _settle(
-        self, settled: SettledMove, cut_over: CutOver | None, *, stays: bool
-    ) -> MoveStatus:
-        """Roll forward, compare, follow until the grace period ends or somebody wants something else."""
-        try:
-            await settled.roll_forward(self._report)
-            is_compared = self._record.grace_until is not None
-            try:
-                if cut_over is not None:
-                    counts = await settled.compare(cut_over.snapshot)
-                    self._report["tables"] = report_of(counts)
-                    is_compared = True
-                await settled.start_reverse()
-                if not is_compared:
-                    self._report["tables"] = report_of(await settled.compare_now())
-            except MismatchError as error:
-                log.critical("move %s: %s; going back", self.plan.move_id, error)
-                await self._parts.store.moves.note(self.plan.move_id, error=str(error))
-                await settled.start_reverse()
-                self._wanted = "rollback"
-            else:
-                await self._begin_grace()
-            # An `abort` that came after the decision is too late; the way back is a rollback.
-            if not stays and self._wanted in {None, "abort"}:
-                await settled.close()
-                return MoveStatus.GRACE
-            return await self._stay(settled)
-        finally:
-            await settled.close()
-            if cut_over is not None:
-                # Released by the comparison, unless it was not come to.
-                await cut_over.snapshot.release()
-
-    async def _settle_offline(self, settled: SettledMove) -> MoveStatus:
-        """Roll forward and remove what is left: without a stream the old home cannot follow, so there is no way back."""
-        await settled.roll_forward(self._report)
-        return await self._finish(settled)
-
-    async def _begin_grace(self) -> None:
-        if self._record.status is MoveStatus.RUNNING:
-            await self._parts.store.moves.begin_grace(self.plan.move_id, report=self._report)
-
-    async def _stay(self, settled: SettledMove) -> MoveStatus:
-        pause_s = FOLLOW_PAUSE_S_FIRST
-        while True:
-            if self._is_lost:
-                raise AttemptLostError
-            if self._wanted == "rollback":
-                return await self._roll_back(settled)
-            if self._wanted == "finish" or await self._parts.store.moves.is_grace_over(
-                self.plan.move_id
-            ):
-                return await self._finish(settled)
-            pause_s = FOLLOW_PAUSE_S_FIRST if await settled.follow() else pause_s * 2
-            await self._changed(min(pause_s, FOLLOW_PAUSE_S_MAX))
-
-    async def _changed(self, wait_s_max: float) -> None:
-        """Wait until something is wanted or the move is lost, at most so long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s_max):
-                await self._news.wait()
-
-    async def _roll_back(self, settled: SettledMove) -> MoveStatus:
-        await self._parts.store.moves.note(self.plan.move_id, status=MoveStatus.ROLLING_BACK.value)
-        pause_ms = await settled.roll_back()
-        self._report["rollback_pause_ms"] = round(pause_ms, 1)
-        return await self._clean_after_roll_back(settled)
-
-    async def _clean_after_roll_back(self, settled: SettledMove) -> MoveStatus:
-        await settled.rolled_back()
-        return await self._end(MoveStatus.ROLLED_BACK)
-
-    async def _finish(self, settled: SettledMove) -> MoveStatus:
-        await self._parts.store.moves.note(self.plan.move_id, status=MoveStatus.FINISHING.value)
-        await settled.finish()
-        return await self._end(MoveStatus.FINISHED)
+        return await kept.settle(decided, stays=stays, turn=turn)
 
     async def _abort(self) -> MoveStatus:
         """Remove everything that the move has made; the clinic never left."""
@@ -251,7 +172,9 @@ class MoveRun:
             )
             await purge.unused_target(plan, attempt)
         self._tell(Phase.CLEANED)
-        return await self._end(MoveStatus.ABORTED)
+        self._report["progress"] = self._heartbeat.progress()
+        await self._parts.store.moves.end(plan.move_id, MoveStatus.ABORTED, report=self._report)
+        return MoveStatus.ABORTED
 
     async def _take_source(self) -> int:
         connection = await self._rows.connect(self.plan.source.home)
@@ -262,32 +185,6 @@ class MoveRun:
             )
         finally:
             await connection.close()
-
-    async def _end(self, status: MoveStatus) -> MoveStatus:
-        self._report["progress"] = msgspec.to_builtins(self._board.progress())
-        await self._parts.store.moves.end(self.plan.move_id, status, report=self._report)
-        return status
-
-    async def _beat(self) -> None:
-        """Tell the journal that this process lives, and learn what is wanted; without the registry the work goes on."""
-        moves, worker = self._parts.store.moves, self._parts.worker
-        while True:
-            progress = self._board.progress()
-            try:
-                is_ours, wanted = await moves.beat(
-                    self.plan.move_id,
-                    worker,
-                    phase=progress.phase.value,
-                    progress=msgspec.to_builtins(progress),
-                )
-            except (SQLAlchemyError, OSError, TimeoutError):
-                pass
-            else:
-                self._is_lost = not is_ours
-                self._wanted = wanted or self._wanted
-                if self._is_lost or self._wanted is not None:
-                    self._news.set()
-            await asyncio.sleep(BEAT_S)
 
     def _tell(self, phase: Phase) -> None:
         self._board.phase = phase

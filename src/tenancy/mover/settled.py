@@ -15,6 +15,7 @@ from tenancy.mover.errors import (
     MismatchError,
     MoveError,
     NotDrainedError,
+    SlotLostError,
 )
 from tenancy.mover.parts import MoverParts
 from tenancy.mover.phases import Phase
@@ -85,10 +86,13 @@ class SettledMove:
         await forward.withdraw(StreamNames.forward(plan.move_id))
 
     async def start_reverse(self) -> None:
-        """Let the old home follow the new one, from where the clinic's own writes there begin."""
+        """Let the old home follow the new one, from where the clinic's own writes there begin; raise `SlotLostError`."""
         if self._stream is not None:
             return
         plan, pools = self._plan, self._parts.pools
+        names = StreamNames.reverse(plan.move_id)
+        if not await Replication(pools, plan.target.home).slot_exists(names):
+            raise SlotLostError
         connection = await self._rows.connect(plan.target.home)
         try:
             self._shapes = await read_shapes(connection, plan.target.home.schema)
@@ -104,7 +108,7 @@ class SettledMove:
         stream = ChangeStream(
             pools,
             plan.target.home,
-            StreamNames.reverse(plan.move_id),
+            names,
             applier,
             board=self._board,
             reached=self._tell,
@@ -251,6 +255,12 @@ class SettledMove:
         self._tell(Phase.SLOT_DROPPED)
         await self._purge().left_home(self._plan.source, self.attempt)
         self._tell(Phase.CLEANED)
+
+    async def give_up_way_back(self) -> None:
+        """Follow no more, and let the new home's server forget its log; the old home stays as it is until the end."""
+        await self.close()
+        reverse = Replication(self._parts.pools, self._plan.target.home)
+        await reverse.withdraw(StreamNames.reverse(self._plan.move_id))
 
     async def close(self) -> None:
         """Close the stream."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from tenancy.installer import quoted
 from tenancy.migrations import TENANT_TREE
+from tenancy.mover.errors import StreamError
 
 TENANT_COLUMN = "tenant_id"
 
@@ -32,8 +33,11 @@ class TableShape(Struct, frozen=True, kw_only=True):
         return tuple(column for column in self.columns if not column.is_generated)
 
     def type_of(self, name: str) -> str:
-        """Return the SQL type of a column."""
-        return next(column.type for column in self.columns if column.name == name)
+        """Return the SQL type of a column; raise `StreamError` for one that the table had not when it was looked at."""
+        for column in self.columns:
+            if column.name == name:
+                return column.type
+        raise StreamError(f"the stream names column {name} of {self.name}, unknown here")
 
     def names(self) -> str:
         """Return the written columns as a SQL list."""

@@ -87,6 +87,16 @@ class MoveRecords:
         async with self._engine.connect() as connection:
             return _records(await connection.execute(statement))
 
+    async def in_grace(self) -> Sequence[MoveRecord]:
+        """Return the moves whose way back is kept, oldest first."""
+        statement = (
+            _MOVES.where(MoveRow.ended_at.is_(None), MoveRow.status == MoveStatus.GRACE.value)
+            .order_by(MoveRow.id)
+            .limit(OPEN_MOVES_MAX)
+        )
+        async with self._engine.connect() as connection:
+            return _records(await connection.execute(statement))
+
     async def claim(self, move_id: UUID, worker: str) -> MoveRecord | None:
         """Take over an abandoned move; None when somebody works on it or it is ended."""
         statement = (
