@@ -12,7 +12,7 @@ TABLE = (ROOT / "docs" / "traps.md").read_text(encoding="utf-8")
 TRAPS = [line for line in TABLE.splitlines() if line.startswith("| ") and "| Trap |" not in line]
 
 
-def tests_of(path: Path) -> set[str]:
+def named_tests(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name for node in tree.body if isinstance(node, functions)}
@@ -22,7 +22,7 @@ def tests_of(path: Path) -> set[str]:
 def test_a_trap_names_a_test_that_there_is(line: str) -> None:
     ((file, name),) = NAMED.findall(line)
     path = ROOT / file if file.startswith("tests/") else ROOT / "tests" / "mover" / file
-    assert name in tests_of(path)
+    assert name in named_tests(path)
     assert line.rsplit("|", 2)[1].strip() in {"yes", "no", "-"}
 
 
