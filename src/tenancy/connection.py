@@ -111,13 +111,20 @@ class ScopedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg shi
             if answer is None:
                 self.terminate()
                 return cast("Exception", error)
-            await super().execute("ROLLBACK", timeout=ENTER_S_MAX)
-            # The driver keeps the refused transaction as its outermost one: its next BEGIN would become a SAVEPOINT.
-            self._top_xact = None  # type: ignore[misc]  # a slot of the untyped parent
+            await self._leave()
         except BaseException:
             self.terminate()
             raise
         return answer
+
+    async def _leave(self) -> None:
+        """End the refused transaction. Nothing was done in it: the answer holds even when the server is gone by now."""
+        try:
+            await super().execute("ROLLBACK", timeout=ENTER_S_MAX)
+        except (TimeoutError, *DISCONNECTIONS):
+            self.terminate()
+        # The driver keeps the refused transaction as its outermost one: its next BEGIN would become a SAVEPOINT.
+        self._top_xact = None  # type: ignore[misc]  # a slot of the untyped parent
 
 
 class PooledConnection(ScopedConnection):
