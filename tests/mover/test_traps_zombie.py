@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 import pytest
+from msgspec import structs
 
 from clinics import Clinic
 from domain.actor import Role
@@ -11,9 +13,11 @@ from tenancy.credentials import DatabaseRole
 from tenancy.mover.claims import register_source
 from tenancy.mover.ends import HomeRows, Purge
 from tenancy.mover.errors import AttemptLostError, MoveStateError, SlotLostError
+from tenancy.mover.forward import ForwardMove
 from tenancy.mover.mover import MoveRequest
 from tenancy.mover.phases import Phase
 from tenancy.mover.plan import MovePlan, StreamNames
+from tenancy.mover.predecessors import connections_name
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.settled import SettledMove
 from tenancy.mover.slots import Replication
@@ -165,3 +169,84 @@ async def test_a_slot_that_was_made_anew_is_not_followed(
     finally:
         await settled.close()
     assert (await placement_of(tenancy, clinic.tenant_id)).strategy is SCHEMA
+
+
+async def sleeper_of(tenancy: Tenancy, record: MoveRecord) -> ForwardMove:
+    """A mover that has registered its attempt and looked at the tables, and now sleeps."""
+    parts = mover_of(tenancy)._parts
+    named = structs.replace(parts, pools=parts.pools.named(connections_name(record.id)))
+    sleeper = ForwardMove(named, plan_of(record), ProgressBoard(), known=0, check=lambda: None)
+    await sleeper.register()
+    sleeper.shapes = await sleeper.checked_shapes()
+    return sleeper
+
+
+async def streams_of(tenancy: Tenancy, record: MoveRecord) -> list[str]:
+    connection = await HomeRows(tenancy.pools).connect(record.source.home)
+    try:
+        rows = await connection.fetch(
+            "SELECT slot_name::text FROM pg_replication_slots WHERE slot_name LIKE $1"
+            " UNION ALL SELECT pubname::text FROM pg_publication WHERE pubname LIKE $1",
+            f"move_{record.id.hex}%",
+        )
+    finally:
+        await connection.close()
+    return [row[0] for row in rows]
+
+
+async def test_a_mover_that_wakes_after_its_move_publishes_nothing_and_makes_no_slot(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(SCHEMA)
+    mover = mover_of(tenancy)
+    record = await mover.start(
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=ROW), actor=PlatformActor()
+    )
+    sleeper = await sleeper_of(tenancy, record)
+    await mover.want(record.id, "abort", actor=PlatformActor())
+    assert (await mover.work(record.id)).status is MoveStatus.ABORTED
+
+    for late in (sleeper._publish, sleeper._copy, sleeper._take_target):
+        with pytest.raises(AttemptLostError):
+            await late()
+
+    assert await streams_of(tenancy, record) == []
+    assert await HomeRows(tenancy.pools).settled(plan_of(record).target) is None
+
+
+async def test_a_mover_that_wakes_leaves_the_slots_of_whoever_took_over(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(ROW)
+    mover = mover_of(tenancy)
+    record = await mover.start(
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=SCHEMA), actor=PlatformActor()
+    )
+    sleeper = await sleeper_of(tenancy, record)
+    await mover.work(record.id, stays=False)
+    held = await streams_of(tenancy, record)
+    assert len(held) == 2  # of the way back
+
+    for late in (sleeper._take_target, sleeper._publish):
+        with pytest.raises(AttemptLostError):
+            await late()
+
+    assert await streams_of(tenancy, record) == held
+
+
+async def test_what_an_earlier_attempt_has_open_is_ended_when_the_next_is_registered(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(ROW)
+    record = await mover_of(tenancy).start(
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=SCHEMA), actor=PlatformActor()
+    )
+    sleeper = await sleeper_of(tenancy, record)
+    # Opened before the next attempt: what it asks of the homes now it may believe for ever.
+    opened = await sleeper.rows.connect(record.source.home)
+    try:
+        await sleeper_of(tenancy, record)
+        with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
+            await opened.execute("SELECT 1")
+    finally:
+        opened.terminate()

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tenancy.installer import quoted
-from tenancy.mover.claims import hold_loading, register_source, register_target
+from tenancy.mover.claims import Claim, hold_loading, register_source, register_target
 from tenancy.mover.ends import HomeRows, Purge
 from tenancy.mover.errors import AttemptLostError, MoveRefusedError
 from tenancy.mover.indexes import DeferredIndexes
 from tenancy.mover.parts import MoverParts
 from tenancy.mover.phases import Phase
 from tenancy.mover.plan import MovePlan, StreamNames
+from tenancy.mover.predecessors import end_predecessors
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.slots import Replication
 from tenancy.mover.tables import Shapes, fingerprint, odd_identities, read_shapes, uncovered
@@ -60,6 +61,8 @@ class Attempt:
             )
         finally:
             await source.close()
+        # What was opened between the claim and now has asked for the attempt too early.
+        await end_predecessors(self.parts.pools, self.plan)
         await self.parts.store.moves.note(self.plan.move_id, attempt=self.attempt)
         self.tell(Phase.ATTEMPT_SRC)
         await self._take_target()
@@ -101,6 +104,11 @@ class Attempt:
         self.parts.reached(phase)
 
     @property
+    def claim(self) -> Claim:
+        """What this attempt has to show for publications and slots."""
+        return Claim(pools=self.parts.pools, source=self.plan.source, attempt=self.attempt)
+
+    @property
     def _is_private(self) -> bool:
         """Whether the target's tables are this tenant's alone."""
         home = self.plan.target.home
@@ -109,11 +117,12 @@ class Attempt:
 
     async def _take_target(self) -> None:
         plan = self.plan
+        await self.claim.check()
         purge = Purge(self.parts.pools, self.parts.strategies, self.tell)
         strategy = self.parts.strategies[plan.target.strategy]
         if self._is_private and await purge.database_exists(plan.target):
             # What an earlier attempt has left, perhaps without its indexes. A database with a slot cannot be dropped.
-            reverse = Replication(self.parts.pools, plan.target.home)
+            reverse = Replication(self.parts.pools, plan.target.home, self.claim)
             await reverse.withdraw(StreamNames.reverse(plan.move_id))
             await purge.unused_target(plan, self.attempt)
         await self.require()

@@ -7,10 +7,13 @@ slept.
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
+from tenancy.credentials import DatabaseRole
 from tenancy.mover.errors import AttemptLostError, MoveStateError
 from tenancy.mover.plan import MovePlan
-from tenancy.tenant import Placement
+from tenancy.pools import Pools
+from tenancy.tenant import Home, Placement
 
 SOURCE_ATTEMPT = """
 UPDATE tenancy.tenant_home SET attempt = greatest(attempt, $5) + 1, move_id = $4
@@ -36,6 +39,14 @@ ON CONFLICT (tenant_id, schema_name) DO UPDATE
        applied_lsn = CASE WHEN s.move_id = excluded.move_id THEN s.applied_lsn END,
        reverse_lsn = CASE WHEN s.move_id = excluded.move_id THEN s.reverse_lsn END
  WHERE s.attempt < excluded.attempt
+"""
+
+# In the transaction that publishes: who takes over waits for it, or is waited for.
+HOLD_ATTEMPT = """
+SELECT 1 FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2 AND attempt = $3 FOR SHARE
+"""
+HAS_ATTEMPT = """
+SELECT 1 FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2 AND attempt = $3
 """
 
 HOLD_LOADING = """
@@ -90,6 +101,39 @@ async def register_stream(
     )
     if done.endswith(" 0"):
         raise AttemptLostError
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """One attempt's right to make and drop what no row at a home protects: publications, slots, databases.
+
+    A connection that is opened first and used only after `check` is safe: whoever takes over ends all that were open
+    when it registered, and to those that are opened later `check` says no.
+    """
+
+    pools: Pools
+    source: Placement
+    attempt: int
+
+    async def check(self) -> None:
+        """Ask the old home, which knows the newest attempt of all; raise `AttemptLostError`."""
+        home = self.source.home
+        connection = await self.pools.connect(home.server, home.database, DatabaseRole.MOVER)
+        try:
+            held = await connection.fetchval(
+                HAS_ATTEMPT, self.source.tenant_id, home.schema, self.attempt
+            )
+        finally:
+            await connection.close()
+        if held is None:
+            raise AttemptLostError
+
+    async def hold(self, connection: Any, home: Home) -> None:
+        """Keep `home` in this attempt until the caller's transaction ends; raise `AttemptLostError`."""
+        held = await connection.fetchval(
+            HOLD_ATTEMPT, self.source.tenant_id, home.schema, self.attempt
+        )
+        if held is None:
+            raise AttemptLostError
 
 
 async def hold_loading(connection: Any, placement: Placement, attempt: int) -> None:

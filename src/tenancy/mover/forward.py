@@ -57,10 +57,10 @@ class ForwardMove(Attempt):
         self.tell(Phase.PUBLISHED)
 
     def _replication(self) -> tuple[Replication, Replication]:
-        pools = self.parts.pools
+        pools, claim = self.parts.pools, self.claim
         return (
-            Replication(pools, self.plan.source.home),
-            Replication(pools, self.plan.target.home),
+            Replication(pools, self.plan.source.home, claim),
+            Replication(pools, self.plan.target.home, claim),
         )
 
     async def _copy(self) -> int:

@@ -6,6 +6,7 @@ import asyncpg
 
 from tenancy.credentials import DatabaseRole
 from tenancy.installer import quoted
+from tenancy.mover.claims import Claim
 from tenancy.mover.errors import MoveError, SlotLostError
 from tenancy.mover.plan import StreamNames
 from tenancy.mover.tables import TENANT_COLUMN, Shapes
@@ -33,9 +34,11 @@ class SnapshotHolder:
 class Replication:
     """The database that a stream comes from."""
 
-    def __init__(self, pools: Pools, home: Home) -> None:
+    def __init__(self, pools: Pools, home: Home, claim: Claim | None = None) -> None:
+        """Without a claim nothing asks whether the move is still the caller's: it is certain that it is, or was."""
         self._pools = pools
         self._home = home
+        self._claim = claim
 
     async def publish(self, names: StreamNames, tenant_id: TenantId, shapes: Shapes) -> None:
         """Publish the tenant's rows of every table; committed before any slot is made.
@@ -49,12 +52,16 @@ class Replication:
         )
         connection = await self._owner()
         try:
-            await connection.execute(
-                "SET lock_timeout = '2s'; SET ROLE clinic_owner;"
-                f" DROP PUBLICATION IF EXISTS {quoted(names.name)};"
-                f" CREATE PUBLICATION {quoted(names.name)} FOR TABLE {tables}"
-                " WITH (publish = 'insert, update, delete')"
-            )
+            await connection.execute("SET lock_timeout = '2s'")
+            async with connection.transaction():
+                if self._claim is not None:
+                    await self._claim.hold(connection, self._home)
+                await connection.execute(
+                    "SET LOCAL ROLE clinic_owner;"
+                    f" DROP PUBLICATION IF EXISTS {quoted(names.name)};"
+                    f" CREATE PUBLICATION {quoted(names.name)} FOR TABLE {tables}"
+                    " WITH (publish = 'insert, update, delete')"
+                )
         finally:
             await connection.close()
 
@@ -92,6 +99,7 @@ class Replication:
             settings={"replication": "database"},
         )
         try:
+            await self._check()
             await connection.execute("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ")
             await connection.execute(
                 f"CREATE_REPLICATION_SLOT {quoted(name)} {kind} pgoutput (SNAPSHOT 'use')",
@@ -119,6 +127,7 @@ class Replication:
         await self.drop_slot(names)
         connection = await self._mover()
         try:
+            await self._check()
             await connection.execute(
                 "SELECT pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')",
                 names.name,
@@ -134,6 +143,7 @@ class Replication:
         """
         connection = await self._mover()
         try:
+            await self._check()
             for _ in range(SLOT_DROPS_MAX):
                 try:
                     await connection.execute(
@@ -187,6 +197,11 @@ class Replication:
         if status == "lost":
             raise SlotLostError
         return status is not None
+
+    async def _check(self) -> None:
+        """Raise `AttemptLostError` where somebody has taken over; called with a connection open, before it is used."""
+        if self._claim is not None:
+            await self._claim.check()
 
     async def _owner(self) -> Any:
         return await self._pools.connect(
