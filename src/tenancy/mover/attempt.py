@@ -117,7 +117,7 @@ class Attempt:
 
     async def _take_target(self) -> None:
         plan = self.plan
-        await self.claim.check()
+        await self.require()
         purge = Purge(self.parts.pools, self.parts.strategies, self.tell)
         strategy = self.parts.strategies[plan.target.strategy]
         if self._is_private and await purge.database_exists(plan.target):
@@ -144,7 +144,7 @@ class Attempt:
 
     async def require(self) -> None:
         """Raise `AttemptLostError` if another mover has taken this move over; asked before anything new is made."""
-        await self.rows.require_attempt(self.plan, self.attempt)
+        await self.claim.check()
 
     async def _empty(self, target: Any) -> None:
         """Delete the tenant's rows of an earlier attempt, under this one."""

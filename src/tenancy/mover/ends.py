@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tenancy.credentials import DatabaseRole
 from tenancy.home_failures import NO_HOMES_YET
-from tenancy.mover.claims import address, register_target
+from tenancy.mover.claims import Claim, address, register_target
 from tenancy.mover.errors import AttemptLostError, MoveStateError
 from tenancy.mover.phases import Phase, Reached
 from tenancy.mover.plan import MovePlan
@@ -83,13 +83,7 @@ class HomeRows:
 
     async def require_attempt(self, plan: MovePlan, attempt: int) -> None:
         """Raise `AttemptLostError` unless `attempt` is the newest at the source, which knows of every one."""
-        connection = await self.connect(plan.source.home)
-        try:
-            row = await connection.fetchrow(HOME_STATE, plan.tenant_id, plan.source.home.schema)
-        finally:
-            await connection.close()
-        if row is None or (row["attempt"], row["move_id"]) != (attempt, plan.move_id):
-            raise AttemptLostError
+        await Claim(pools=self._pools, source=plan.source, attempt=attempt).check()
 
     async def activate(self, plan: MovePlan, attempt: int) -> None:
         """Let the target, which serves already, say so; nothing else depends on it."""
