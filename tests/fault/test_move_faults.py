@@ -28,28 +28,33 @@ async def ground(settings: Settings) -> AsyncIterator[FaultGround]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "phase", "way"),
+    ("fault", "phase", "way", "goal"),
     [
-        ("kill", Phase.COPY_CHUNK, BETWEEN),
-        ("kill", Phase.LOCKED, INSIDE),
-        ("kill", Phase.DECIDE_SENT, BETWEEN),
+        ("kill", Phase.COPY_CHUNK, BETWEEN, ""),
+        ("kill", Phase.LOCKED, INSIDE, ""),
+        ("kill", Phase.DECIDE_SENT, BETWEEN, ""),
         # What was purged has no row any more that could be asked.
-        ("kill", Phase.PURGE_BATCH, OUT_OF_A_DATABASE),
-        ("kill", Phase.ROLLBACK_DECIDED, INTO_A_DATABASE),
+        ("kill", Phase.PURGE_BATCH, OUT_OF_A_DATABASE, ""),
+        ("kill", Phase.ROLLBACK_DECIDED, INTO_A_DATABASE, ""),
         # A stopped process holds the target's row.
-        ("stop", Phase.APPLY_BEFORE_COMMIT, BETWEEN),
+        ("stop", Phase.APPLY_BEFORE_COMMIT, BETWEEN, ""),
         # It wakes when the home that it would compare is purged.
-        ("stop", Phase.DECIDE_SENT, BETWEEN),
-        ("raise", Phase.TARGET_READY, INSIDE),
-        ("kill_source", Phase.LOCKED, BETWEEN),
-        ("kill_target", Phase.DECIDED, BETWEEN),
+        ("stop", Phase.DECIDE_SENT, BETWEEN, ""),
+        ("raise", Phase.TARGET_READY, INSIDE, ""),
+        ("kill_source", Phase.LOCKED, BETWEEN, ""),
+        ("kill_target", Phase.DECIDED, BETWEEN, ""),
         # A process that waits for a server out of reach lives, and holds the target's row.
-        ("hush_source", Phase.COPY_CHUNK, BETWEEN),
-        ("cut_target", Phase.APPLIED_NOT_CONFIRMED, BETWEEN),
+        ("hush_source", Phase.COPY_CHUNK, BETWEEN, ""),
+        ("cut_target", Phase.APPLIED_NOT_CONFIRMED, BETWEEN, ""),
+        # It believes in connections that its server has closed.
+        ("half_source", Phase.DECIDE_SENT, BETWEEN, ""),
+        ("kill", Phase.PURGE_BATCH, BETWEEN, "abort"),
+        # It wakes before it has published anything.
+        ("stop", Phase.ATTEMPT_DST, BETWEEN, ""),
     ],
     ids=str,
 )
 async def test_the_move_ends_and_nothing_is_lost(
-    ground: FaultGround, fault: str, phase: Phase, way: Way
+    ground: FaultGround, fault: str, phase: Phase, way: Way, goal: str
 ) -> None:
-    await ground.run(Case(phase=phase, fault=fault, way=way))
+    await ground.run(Case(phase=phase, fault=fault, way=way, goal=goal))

@@ -10,6 +10,8 @@ from tenancy.modes import Mode
 from tenancy.runtime import Tenancy
 from tenancy.tenant import TenantId
 
+PACE_S = 0.05
+
 
 class Echo:
     """One client who reads after each of its writes, and must find what was acknowledged to it."""
@@ -32,7 +34,7 @@ class Echo:
                 await self._say(said)
                 assert await self._hear() >= said, "an acknowledged write is not read"
                 self.heard = said
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(PACE_S)
 
     async def _say(self, number: int) -> None:
         async with self._tenancy.session(self._tenant_id, Mode.WRITE) as session:

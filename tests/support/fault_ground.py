@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from app.preparation import prepare_server, tenancy_options
 from app.settings import Settings
 from domain.operations.models import TenantSetting
 from echo import Echo
-from fault_cases import Case, Seen
+from fault_cases import OF_THE_MOVER, Case, Seen
 from killable_servers import KILLABLE, MAIN, SECOND, add_server
 from mover_process import MoverProcess, Orders
 from moves import contents, mover_of, placement_of
@@ -28,6 +28,7 @@ from set_ups import provisioner_of, seed, wanted
 from severed import SeverableWay
 from tenancy.errors import TenancyError
 from tenancy.modes import Mode
+from tenancy.mover.errors import MoveStateError
 from tenancy.registry.move_models import MoveRow
 from tenancy.registry.moves import MoveRecord, MoveStatus
 from tenancy.registry.records import PlatformActor
@@ -39,7 +40,10 @@ OPERATOR = PlatformActor()
 TAKE_OVER_S_MAX: Final = 60.0
 CHILD_S_MAX: Final = 45.0
 DOWN_S: Final = 0.5
+PACE_S: Final = 0.08
 STOPPED_S: Final = 3.0
+SLOW_S: Final = 4.0
+ANSWER_DELAY_S: Final = 0.2
 GONE_S_MAX: Final = 10.0
 HEALTHY_S: Final = 0.2
 
@@ -96,7 +100,7 @@ class FaultGround:
             workload.tolerated = echo.tolerated = BROUGHT_ABOUT
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(workload.run(stop, writers=2, readers=1, pause_s=0.03))
+            group.create_task(workload.run(stop, writers=2, readers=1, pause_s=PACE_S))
             group.create_task(echo.run(stop))
             try:
                 said, record = await self._befall(case, tenant_id, origin)
@@ -132,7 +136,8 @@ class FaultGround:
             goal=case.goal,
             phase=case.phase,
             occurrence=case.occurrence,
-            fault=case.fault if case.fault in {"kill", "stop", "raise"} else "wait",
+            fault=case.fault if case.fault in OF_THE_MOVER else "wait",
+            is_late=case.is_late,
             detours={} if way is None else {way.address.name: way.address},
         )
         process = MoverProcess(orders)
@@ -140,7 +145,7 @@ class FaultGround:
             assert await process.until_hit(CHILD_S_MAX), f"was not hit: {process.said}"
             struck = asyncio.get_running_loop().time()
             await self._strike(case, process, way)
-            if case.fault != "stop" and not case.fault.startswith("hush_"):
+            if case.fault != "stop" and not case.fault.startswith(("hush_", "half_")):
                 await process.until_ended(CHILD_S_MAX)
             record = await self._take_over(process, case, origin)
             if case.fault == "stop":
@@ -156,7 +161,7 @@ class FaultGround:
                 await way.close()
 
     async def _severable(self, case: Case) -> SeverableWay | None:
-        if not case.fault.startswith(("cut_", "hush_")):
+        if not case.fault.startswith(("cut_", "hush_", "half_", "slow_")):
             return None
         directory = self._room / f"way{self._ways_made}"
         self._ways_made += 1
@@ -170,7 +175,7 @@ class FaultGround:
         return self._servers[case.way.source_server if is_source else case.way.target_server]
 
     async def _strike(self, case: Case, process: MoverProcess, way: SeverableWay | None) -> None:
-        if case.fault in {"kill", "stop", "raise"}:
+        if case.fault in OF_THE_MOVER:
             return
         if case.fault.startswith("kill_"):
             server = self._struck(case)
@@ -180,16 +185,27 @@ class FaultGround:
             await asyncio.to_thread(server.revive)
             return
         assert way is not None
-        if case.fault.startswith("cut_"):
-            way.cut()
-        else:
-            way.hush()
+        match case.fault.partition("_")[0]:
+            case "cut":
+                way.cut()
+            case "half":
+                way.halve()
+            case "slow":
+                way.slow(ANSWER_DELAY_S)
+            case _:
+                way.hush()
         process.go()
+        if case.fault.startswith("slow_"):
+            await asyncio.sleep(SLOW_S)
+            way.heal()
 
     async def _take_over(self, process: MoverProcess, case: Case, origin: Placement) -> MoveRecord:
         """Go on as another server process would, until the move has ended; the dead one's heartbeat has stopped."""
         assert process.move_id is not None
         taker = mover_of(self.tenancy, worker=f"taker of {process.move_id}")
+        if case.goal == "abort":
+            with suppress(MoveStateError):  # it was decided, or has ended
+                await taker.want(process.move_id, "abort", actor=OPERATOR)
         record = await self._persist(taker, process.move_id, origin, stays=False)
         if not record.status.is_ended:
             assert record.status is MoveStatus.GRACE, record.status

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 from collections import Counter
+from contextlib import nullcontext, suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +23,9 @@ from tenancy.runtime import Tenancy, TenancyOptions
 from tenancy.tenant import Server, StrategyName, TenantId
 
 WORD_S_MAX: Final = 60.0
+GIVEN_UP_AT: Final = Phase.CAUGHT_UP
+"""Where a move has made everything that an abort has to remove."""
+
 OPERATOR = PlatformActor()
 
 
@@ -37,11 +41,13 @@ class Orders(Struct, frozen=True, kw_only=True):
     strategy: StrategyName
     server: str
     goal: str
-    """`grace`, `finish` or `rollback`."""
+    """`grace`, `finish`, `rollback` or `abort`."""
     phase: Phase
     occurrence: int = 1
     fault: str = "kill"
     """`kill`, `stop`, `raise`, or `wait` for a word of the parent."""
+    is_late: bool = False
+    """Strike only once the goal is asked for: some phases are passed on the way there, too."""
     detours: dict[str, Server] = {}
     """Servers that are reached another way: through a proxy. The registry is not among them."""
 
@@ -64,8 +70,17 @@ class _Fault:
         self._orders = orders
         self._parent = parent
         self._seen: Counter[Phase] = Counter()
+        self._is_armed = not orders.is_late
+
+    def arm(self) -> None:
+        """The goal is asked for: strike from now on."""
+        self._is_armed = True
 
     def reached(self, phase: Phase) -> None:
+        if not self._is_armed:
+            if self._orders.goal == "abort" and phase is GIVEN_UP_AT:
+                raise InjectedError(phase.value)
+            return
         self._seen[phase] += 1
         if phase is not self._orders.phase or self._seen[phase] != self._orders.occurrence:
             return
@@ -92,14 +107,19 @@ async def _work(orders: Orders, parent: Connection) -> str:
         move_id = (await mover.start(request, actor=OPERATOR)).id
         parent.send(("move", move_id))
         fault.reached(Phase.PLANNED)
-        return await bring(mover, move_id, orders.goal)
+        return await _bring(mover, move_id, orders, fault)
 
 
-async def bring(mover: Mover, move_id: UUID, goal: str) -> str:
+async def _bring(mover: Mover, move_id: UUID, orders: Orders, fault: _Fault) -> str:
     """Work on a move until it stands where it is to stand; return its status."""
-    record = await mover.work(move_id, stays=False)
-    if goal != "grace" and not record.status.is_ended:
-        await mover.want(move_id, goal, actor=OPERATOR)
+    gives_up = orders.goal == "abort" and orders.is_late
+    with suppress(InjectedError) if gives_up else nullcontext():
+        await mover.work(move_id, stays=False)
+    record = await mover.move(move_id)
+    goes_on = orders.goal in {"finish", "rollback"} or gives_up
+    if goes_on and not record.status.is_ended:
+        await mover.want(move_id, orders.goal, actor=OPERATOR)
+        fault.arm()
         record = await mover.work(move_id)
     return record.status.value
 

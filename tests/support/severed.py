@@ -1,6 +1,7 @@
-"""A way to a PostgreSQL server that can be cut, or fall silent: a proxy on a socket of its own."""
+"""A way to a PostgreSQL server that can be cut, closed by half, slow or silent: a proxy on a socket of its own."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from tenancy.tenant import Server
@@ -16,6 +17,9 @@ class SeverableWay:
         self._socket = directory / f".s.PGSQL.{server.port}"
         self.address = Server(name=server.name, host=str(directory), port=server.port)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._to_server: set[asyncio.StreamWriter] = set()
+        self._unheard: set[asyncio.StreamWriter] = set()
+        self._answer_delay_s = 0.0
         self._is_open = asyncio.Event()
         self._is_open.set()
         self._takes_new = True
@@ -43,8 +47,20 @@ class SeverableWay:
         """Carry nothing any more, in either direction, without telling anybody."""
         self._is_open.clear()
 
+    def halve(self) -> None:
+        """Tell the server that its clients have closed, and tell them nothing, no answer either; new ones are served."""
+        self._unheard |= self._writers
+        for writer in list(self._to_server):
+            with suppress(OSError):  # it may have gone by itself
+                writer.write_eof()
+
+    def slow(self, answer_delay_s: float) -> None:
+        """Let every answer take so much longer, that of a new connection too."""
+        self._answer_delay_s = answer_delay_s
+
     def heal(self) -> None:
         self._takes_new = True
+        self._answer_delay_s = 0.0
         self._is_open.set()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,6 +70,7 @@ class SeverableWay:
         there_reader, there_writer = await asyncio.open_unix_connection(self._target)
         both = {writer, there_writer}
         self._writers |= both
+        self._to_server.add(there_writer)
         for source, sink in ((reader, there_writer), (there_reader, writer)):
             task = asyncio.ensure_future(self._carry(source, sink))
             self._tasks.add(task)
@@ -63,10 +80,17 @@ class SeverableWay:
         try:
             while data := await reader.read(CHUNK_BYTES):
                 await self._is_open.wait()
+                if self._answer_delay_s and writer not in self._to_server:
+                    await asyncio.sleep(self._answer_delay_s)
+                if writer in self._unheard or writer.is_closing():
+                    continue
                 writer.write(data)
                 await writer.drain()
         except (ConnectionError, OSError):
             pass
         finally:
-            writer.close()
-            self._writers.discard(writer)
+            # What is closed by half does not hear of the other half's end either, until the way is cut.
+            if writer not in self._unheard:
+                writer.close()
+                self._writers.discard(writer)
+                self._to_server.discard(writer)

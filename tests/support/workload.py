@@ -113,7 +113,8 @@ class Workload:
 
     async def check(self) -> None:
         """Hold every acknowledged write against what the clinic has: exactly once each, and the sums agree."""
-        assert not self.failures, self.failures[:3]
+        if self.failures:
+            raise AssertionError(self.failures[:3]) from self.failures[0]
         async with self._tenancy.session(self._tenant_id, Mode.READ) as session:
             lines = (
                 await session.execute(
