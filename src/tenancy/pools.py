@@ -18,6 +18,7 @@ from tenancy.affinity import AffinityPool
 from tenancy.connection import PooledConnection, ScopedConnection
 from tenancy.credentials import Credentials, DatabaseRole
 from tenancy.errors import ForbiddenStatementError, ServerUnavailableError
+from tenancy.silence import limit_silence
 from tenancy.tenant import Placement, Server, StrategyName
 
 CHECKED_STATEMENTS_MAX = 10_000
@@ -136,6 +137,7 @@ class Pools:
             connection = await asyncpg.connect(**arguments)
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
             raise ServerUnavailableError from error
+        limit_silence(connection)
         self._single.add(connection)
         return connection
 
