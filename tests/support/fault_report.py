@@ -5,6 +5,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +55,7 @@ befalls the process that gives it up.
 """
 
 
+@cache
 def digest_of_sources() -> str:
     """Return what tells one state of the tenancy's sources from another."""
     digest = hashlib.sha256()
@@ -107,11 +109,10 @@ def _lines(results: Sequence[dict[str, Any]], planned: int) -> Iterator[str]:
 def _about_sources(results: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Tell when not all of it was seen of the present sources."""
     now = digest_of_sources()
-    before = sum(r["sources"] != now for r in results)
-    if before:
+    if before := sum(r["sources"] != now for r in results):
         yield (
-            f"{before} of the cases were run before the last change under `src/tenancy` and not again since;"
-            " what that change concerns was."
+            f"{before} of them, in brackets below, were run before the last change under `src/tenancy` and not again"
+            " since."
         )
 
 
@@ -139,5 +140,6 @@ def _section(title: str, results: Sequence[dict[str, Any]], words: str) -> Itera
 def _cell(results: Sequence[dict[str, Any]], phase: str, fault: str) -> str:
     for r in results:
         if (r["phase"], r["fault"]) == (phase, fault):
-            return "**failed**" if r["error"] else str(r["ended"])
+            told = "**failed**" if r["error"] else str(r["ended"])
+            return told if r["sources"] == digest_of_sources() else f"({told})"
     return ""
