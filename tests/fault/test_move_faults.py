@@ -49,8 +49,6 @@ async def ground(settings: Settings) -> AsyncIterator[FaultGround]:
         # It believes in connections that its server has closed.
         ("half_source", Phase.DECIDE_SENT, BETWEEN, ""),
         ("kill", Phase.PURGE_BATCH, BETWEEN, "abort"),
-        # It wakes before it has published anything.
-        ("stop", Phase.ATTEMPT_DST, BETWEEN, ""),
     ],
     ids=str,
 )
