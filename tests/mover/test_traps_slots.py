@@ -15,7 +15,7 @@ from moves import move, mover_of, placement_of
 from second_server import SecondServer
 from tenancy.mover import forward
 from tenancy.mover.copy import Copy
-from tenancy.mover.errors import SlotLostError
+from tenancy.mover.errors import SlotLostError, WayBackGoneError
 from tenancy.mover.mover import MoveRequest
 from tenancy.mover.tables import Shapes
 from tenancy.registry.move_records import MoveStatus
@@ -130,8 +130,9 @@ async def test_a_way_back_that_is_lost_is_given_up_and_the_move_ends(
     await clinic.add_user(Role.ADMIN)
 
     await mover.want(started.id, "rollback", actor=OPERATOR)
-    with pytest.raises(SlotLostError):
+    with pytest.raises(WayBackGoneError, match="max_slot_wal_keep_size"):
         await work_claimed(tenancy, started.id)
+    assert (await mover.move(started.id)).status is MoveStatus.GRACE
     await clinic.add_user(Role.ADMIN)
 
     await mover.want(started.id, "finish", actor=OPERATOR)

@@ -6,6 +6,7 @@ slept.
 
 from typing import Any
 
+import asyncpg
 import msgspec
 from msgspec import Struct
 
@@ -115,9 +116,12 @@ class Claim(Struct, frozen=True, kw_only=True):
     attempt: int
 
     async def check(self) -> None:
-        """Ask the old home, which knows the newest attempt of all; raise `AttemptLostError`."""
+        """Ask the old home, which knows the newest attempt of all; raise `AttemptLostError`, also when it is gone."""
         home = self.source.home
-        connection = await self.pools.connect(home.server, home.database, DatabaseRole.MOVER)
+        try:
+            connection = await self.pools.connect(home.server, home.database, DatabaseRole.MOVER)
+        except asyncpg.InvalidCatalogNameError as error:
+            raise AttemptLostError from error
         try:
             held = await connection.fetchval(
                 HAS_ATTEMPT, self.source.tenant_id, home.schema, self.attempt

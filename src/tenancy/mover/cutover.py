@@ -225,7 +225,7 @@ class CutOver:
         if self._plan.is_inside_one_database:
             try:
                 await self._ready(self._fence)
-            except asyncpg.PostgresError as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 raise FenceBusyError from error
         else:
             await self._ready(self._stream.applier.connection)

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import asyncpg
 
+from tenancy.mover.claims import Claim
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.errors import (
     MismatchError,
     SlotLostError,
     StreamError,
+    TablesChangedError,
     WayBackGoneError,
 )
 from tenancy.mover.heartbeat import Heartbeat
@@ -151,7 +153,7 @@ class KeptMove:
             return await self._settled.follow()
         except (WayBackGoneError, SlotLostError) as error:
             await self._lose_way_back(str(error))
-        except (asyncpg.PostgresError, StreamError):
+        except (asyncpg.PostgresError, StreamError, TablesChangedError):
             # Rows of a table or column that the old home does not have cannot be applied there.
             reason = await self._obstacle()
             if reason is None:
@@ -192,7 +194,12 @@ class KeptMove:
         return await self._way_back.obstacle(self._report.get("tables_when_moved"))
 
     async def _lose_way_back(self, reason: str) -> None:
-        """Note that and why the clinic cannot go back any more, and let the new home's server forget its log."""
+        """Note that and why the clinic cannot go back any more, and let the new home's server forget its log.
+
+        Raises `AttemptLostError` for who was overtaken: what he misses, somebody else has removed in good order.
+        """
+        attempt = self._settled.attempt
+        await Claim(pools=self._parts.pools, source=self._plan.source, attempt=attempt).check()
         log.warning("move %s: no way back: %s", self._plan.move_id, reason)
         self._report["way_back"] = reason
         await self._note(report=self._report, error=f"no way back: {reason}")
