@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -157,3 +158,32 @@ async def test_database_that_nobody_is_placed_in_is_found(tenancy: Tenancy) -> N
         )
     finally:
         await tenancy.installer.drop_database("main", "clinic_t_nobody")
+
+
+async def test_what_a_move_has_left_of_its_streams_is_found(
+    tenancy: Tenancy, make_clinic: MakeClinic, administrator: Connect
+) -> None:
+    where = await placement_of(tenancy, await make_clinic(StrategyName.DATABASE))
+    names = [f"move_{uuid4().hex}_f" for _ in range(2)]
+    open_move = UUID(hex=names[1].split("_")[1])
+    connection = await administrator(where.home.database)
+    try:
+        for name in names:
+            await connection.execute(f"CREATE PUBLICATION {name}")
+            await connection.execute(
+                "SELECT pg_create_logical_replication_slot($1, 'pgoutput')", name
+            )
+        inspector = Inspector(tenancy.pools, tenancy.strategies.values())
+        known = await tenancy.store.moves.open_ids() | {open_move}
+        found = await inspector.inspect_streams([where.home.server], [where], known)
+    finally:
+        for name in names:
+            await connection.execute("SELECT pg_drop_replication_slot($1)", name)
+            await connection.execute(f"DROP PUBLICATION {name}")
+        await connection.close()
+    place = f"{where.home.server}/{where.home.database}"
+    assert Finding(where.home.server, f"orphan slot {names[0]}: its move is not open") in found
+    assert [f.problem for f in found if f.place == place] == [
+        f"orphan publication {names[0]}: its move is not open"
+    ]
+    assert not any(names[1] in finding.problem for finding in found)

@@ -2,13 +2,14 @@
 
 import os
 import platform
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
-from traffic import Answer
+from traffic import ANSWER_S_MAX, Answer
 
 from tenancy.mover.attempt import INSIDE_THE_PAUSE
 from tenancy.mover.phases import Phase
@@ -40,10 +41,15 @@ def percentiles(values: Sequence[float]) -> str:
     return " | ".join(f"{value:.1f}" for value in (*at, ordered[-1]))
 
 
-def longest_around(answers: Sequence[Answer], moved: Moved) -> float:
-    """Return the longest time of a write that was under way at the cut-over, in milliseconds."""
+def longest_around(writes: Sequence[Answer], moved: Moved) -> float:
+    """Return the longest time of a write that was under way at the cut-over, in milliseconds.
+
+    `writes` are in the order in which they were sent.
+    """
     begin, end = moved.locked_at - AROUND_S, moved.decided_at + AROUND_S
-    return max((a.ms for a in answers if a.sent_at <= end and a.answered_at >= begin), default=0.0)
+    first = bisect_left(writes, begin - ANSWER_S_MAX, key=lambda a: a.sent_at)
+    last = bisect_right(writes, end, key=lambda a: a.sent_at)
+    return max((a.ms for a in writes[first:last] if a.answered_at >= begin), default=0.0)
 
 
 def report(
@@ -54,12 +60,12 @@ def report(
     by_kind = {kind: [a for a in answers if a.kind == kind] for kind in ("write", "read", "other")}
     ends = max(a.answered_at for a in answers)
     begins = min(a.sent_at for a in answers)
-    writes = by_kind["write"]
+    writes = sorted(by_kind["write"], key=lambda a: a.sent_at)
     lines = [
         "# Moves under load",
         "",
-        "Written by `just soak-moves`; do not edit. One clinic is moved again and again between row, schema and database",
-        "on one PostgreSQL (embedded, fsync on) while it and two others work through `clinic serve` with two workers.",
+        "Written by `just soak-moves`; do not edit. One clinic after another is moved again and again between row, schema and",
+        "database on one PostgreSQL (embedded, fsync on) while it and two others work through `clinic serve` with two workers.",
         "Load generator, servers, mover and PostgreSQL share the machine.",
         "",
         f"Run on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f} at the end), Python {platform.python_version()}, {ends - begins:.0f} s.",
@@ -70,8 +76,8 @@ def report(
             f" {len(by_kind['read']) / (ends - begins):.0f} reads/s"
         ),
         f"- failed requests: {len(failed)}; of them reads of the moving clinic: {sum(a.kind == 'read' for a in failed)}",
-        f"- acknowledged writes, each exactly once: {missing or 'yes'}",
-        f"- rows of the clinic at the last move: {moved[-1].rows if moved else 0}",
+        f"- acknowledged writes, each exactly once: {f'no: {missing}' if missing else 'yes'}",
+        f"- rows of a clinic at a move, at most: {max((m.rows for m in moved), default=0)}",
         f"- fences taken and given back before the decision, at most: {max((m.cut_overs for m in moved), default=0)} tries",
         "",
         "| ms | p50 | p99 | max |",

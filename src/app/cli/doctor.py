@@ -54,6 +54,9 @@ async def _diagnose(workplace: Workplace) -> Diagnosis:
         findings = [
             *await inspector.inspect_registry(workplace.server.name, settings.registry_database),
             *await inspector.inspect(servers, placements),
+            *await inspector.inspect_streams(
+                servers, placements, await tenancy.store.moves.open_ids()
+            ),
         ]
     return Diagnosis(
         release=installed_release(),

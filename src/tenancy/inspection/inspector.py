@@ -1,9 +1,10 @@
 """Looks at every server, database and schema in turn; what cannot be looked at is a finding too."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
@@ -21,6 +22,7 @@ from tenancy.inspection.shapes import (
     read_shape,
     shape_problems,
 )
+from tenancy.inspection.streams import orphan_publications, orphan_slots
 from tenancy.inspection.walls import wall_problems
 from tenancy.migrations import (
     REGISTRY_TREE,
@@ -79,6 +81,34 @@ class Inspector:
                 shape = {} if behind else await read_shape(connection, REGISTRY_SCHEMA)
                 problems += behind or name_problems(REGISTRY_SCHEMA, shape, REGISTRY_TREE)
         return [Finding(f"{server}/{database}", problem) for problem in problems]
+
+    async def inspect_streams(
+        self, servers: Iterable[str], placements: Iterable[Placement], open_moves: Collection[UUID]
+    ) -> list[Finding]:
+        """Return the slots and publications that moves have left, given those that are not ended.
+
+        Nobody reads such a slot, and it keeps its server's log for ever.
+        """
+        databases: dict[str, set[str]] = {
+            server: {home.database for home in shared_homes(self._strategies, server)}
+            for server in servers
+        }
+        for placement in placements:
+            databases.setdefault(placement.home.server, set()).add(placement.home.database)
+        findings: list[Finding] = []
+        for server, names in databases.items():
+            problems: list[str] = []
+            async with self._looking(server, MAINTENANCE_DATABASE, problems) as connection:
+                if connection is not None:
+                    problems += await orphan_slots(connection, open_moves)
+            findings += [Finding(server, problem) for problem in problems]
+            for name in sorted(names):
+                problems = []
+                async with self._looking(server, name, problems) as connection:
+                    if connection is not None:
+                        problems += await orphan_publications(connection, open_moves)
+                findings += [Finding(f"{server}/{name}", problem) for problem in problems]
+        return findings
 
     async def _inspect_server(self, server: str, placements: list[Placement]) -> list[Finding]:
         problems: list[str] = []

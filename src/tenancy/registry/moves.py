@@ -97,6 +97,12 @@ class MoveRecords:
         async with self._engine.connect() as connection:
             return _records(await connection.execute(statement))
 
+    async def open_ids(self) -> set[UUID]:
+        """Return the moves that are not ended."""
+        statement = select(MoveRow.id).where(MoveRow.ended_at.is_(None))
+        async with self._engine.connect() as connection:
+            return set(await connection.scalars(statement))
+
     async def claim(self, move_id: UUID, worker: str) -> MoveRecord | None:
         """Take over an abandoned move; None when somebody works on it or it is ended."""
         statement = (
