@@ -32,6 +32,10 @@ class HashedTableRow(Struct, frozen=True, kw_only=True):
     hash: str
 
 
+DISK_TIMES = 4
+"""What a move takes for a while, in sizes of the rows: themselves, their indexes, and the log of both."""
+
+
 def print_preview(preview: MovePreview, *, as_json: bool) -> None:
     """Print what a move would do and take, and what speaks against it."""
     if as_json:
@@ -44,6 +48,8 @@ def print_preview(preview: MovePreview, *, as_json: bool) -> None:
         "way": "offline: writes wait while rows are copied" if plan.is_offline else "at work",
         "rows": f"{report.rows:,} in {len(report.tables)} tables",
         "size": f"{report.megabytes:,.2f} MB",
+        # No statement tells how much is free.
+        "disk": f"have {report.megabytes * DISK_TIMES:,.0f} MB free at the new home's server, for indexes and log too",
         "takes": f"about {report.seconds:,.1f} s",
         "pause": f"about {report.pause_ms:,.0f} ms for writes, none for reads",
     }
