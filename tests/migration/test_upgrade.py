@@ -14,6 +14,7 @@ from app.preparation import migrate_everything, prepare_server, tenancy_options
 from app.settings import Settings
 from clinics import Clinic, ClinicMaker
 from tenancy import migrations
+from tenancy.bootstrap import prepare_registry, prepare_roles
 from tenancy.credentials import DatabaseRole
 from tenancy.fleet import HomeMigration
 from tenancy.migrations import (
@@ -157,14 +158,23 @@ async def test_registry_of_the_first_release_is_brought_on(
     for file in (first / "registry" / "versions").glob("*.py"):
         if not file.name.startswith("0001"):
             file.unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "migrations_directory", lambda: first)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(migrations, "migrations_directory", lambda: first)
+            forget_rendered()
+            await prepare_registry_alone(older, postgres)
+            assert await registry_revision(older, postgres) == "0001"
+    finally:
         forget_rendered()
-        await prepare_server(older, postgres)
-        assert await registry_revision(older, postgres) == "0001"
-    forget_rendered()
     await prepare_server(older, postgres)
     assert await registry_revision(older, postgres) == head_revision(REGISTRY_TREE) != "0001"
+
+
+async def prepare_registry_alone(older: Settings, postgres: PostgresServer) -> None:
+    """Make the registry as that release did; this one's servers have columns that it does not know."""
+    async with Tenancy(tenancy_options(older, postgres.address)) as tenancy:
+        await prepare_roles(postgres.administrator, postgres.address, tenancy.credentials)
+        await prepare_registry(tenancy.pools, tenancy.installer, "main", older.registry_database)
 
 
 async def registry_revision(older: Settings, postgres: PostgresServer) -> str | None:
