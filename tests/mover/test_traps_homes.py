@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from sqlalchemy import select
 
-from asleep import sleep_at, work_claimed
+from asleep import ended, sleep_at, work_claimed
 from clinics import Clinic
 from domain.operations.models import TenantSetting
 from moves import mover_of
@@ -54,8 +54,7 @@ async def states(
     yield "moved", record.target, record.source
     await work_claimed(tenancy, record.id)
     yield "grace", record.target, record.source
-    await mover.want(record.id, "finish", actor=PlatformActor())
-    await mover.settle(record.id)
+    await ended(tenancy, record.id, "finish")
     yield "finished", record.target, record.source
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from sqlalchemy import select
 
-from asleep import work_claimed
+from asleep import ended, work_claimed
 from clinics import Clinic
 from domain.operations.models import TenantSetting
 from moves import mover_of
@@ -72,8 +72,7 @@ async def follow(
     await write_setting(worker, clinic.tenant_id, "after")
     assert await holds_setting(tenancy, record.target, "after")
     assert not await holds_setting(tenancy, record.source, "after")
-    await mover.want(record.id, "finish", actor=PlatformActor())
-    assert (await mover.settle(record.id)).status is MoveStatus.FINISHED
+    assert (await ended(tenancy, record.id, "finish")).status is MoveStatus.FINISHED
     await write_setting(worker, clinic.tenant_id, "in the end")
     assert await holds_setting(tenancy, record.target, "in the end")
 

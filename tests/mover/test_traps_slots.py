@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from asleep import work_claimed
+from asleep import ended, work_claimed
 from clinics import Clinic
 from domain.actor import Role
 from moves import move, mover_of, placement_of
@@ -135,8 +135,7 @@ async def test_a_way_back_that_is_lost_is_given_up_and_the_move_ends(
     assert (await mover.move(started.id)).status is MoveStatus.GRACE
     await clinic.add_user(Role.ADMIN)
 
-    await mover.want(started.id, "finish", actor=OPERATOR)
-    assert (await mover.settle(started.id)).status is MoveStatus.FINISHED
+    assert (await ended(tenancy, started.id, "finish")).status is MoveStatus.FINISHED
     assert await forgetful.slots(started.id) == []
     assert (await placement_of(tenancy, clinic.tenant_id)).home == started.target.home
     await clinic.add_user(Role.ADMIN)

@@ -7,6 +7,7 @@ from tenancy.mover.phases import Phase, Reached, nothing_happens
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.run import MoveRun
 from tenancy.registry.move_records import MoveRecord
+from tenancy.registry.records import PlatformActor
 from tenancy.runtime import Tenancy
 
 WORKER = "the tests"
@@ -27,6 +28,14 @@ async def work_claimed(
     assert claimed is not None, "somebody else works on the move"
     await MoveRun(mover._parts, claimed, ProgressBoard()).run(stays=False)
     return await mover.move(move_id)
+
+
+async def ended(tenancy: Tenancy, move_id: UUID, wanted: str) -> MoveRecord:
+    """Do what is wanted of a move that was left here, without waiting until its heartbeat is missed."""
+    mover = mover_of(tenancy)
+    await mover.want(move_id, wanted, actor=PlatformActor())
+    await tenancy.store.moves.release(move_id, WORKER)
+    return await mover.settle(move_id)
 
 
 async def sleep_at(tenancy: Tenancy, move_id: UUID, phase: Phase) -> None:
