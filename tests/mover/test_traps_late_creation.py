@@ -11,7 +11,7 @@ from tenancy.mover.ends import HomeRows, Purge
 from tenancy.mover.errors import AttemptLostError, MoveError
 from tenancy.mover.forward import ForwardMove
 from tenancy.mover.mover import MoveRequest
-from tenancy.mover.plan import MovePlan
+from tenancy.mover.plan import MovePlan, StreamNames
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.slots import Replication
 from tenancy.registry.move_records import MoveRecord, MoveStatus
@@ -85,6 +85,33 @@ async def test_no_slot_is_left_by_who_was_overtaken(
     # A slot that it held while it slept was dropped under it, and its connection with it.
     with pytest.raises((MoveError, asyncpg.PostgresError, asyncpg.InterfaceError)):
         await sleeper.run()
+    assert await slots_of(administrator) == []
+
+
+async def test_a_slot_that_was_made_after_the_last_look_is_dropped(
+    tenancy: Tenancy,
+    administrator: Callable[..., Awaitable[asyncpg.Connection]],
+    make_clinic: Callable[..., Awaitable[Clinic]],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Who looked just before the attempt was taken makes it just after; then he finds out, and takes it away."""
+    clinic = await make_clinic(ROW)
+    record = await planned(tenancy, clinic, SCHEMA)
+    sleeper = ForwardMove(
+        mover_of(tenancy)._parts, plan_of(record), ProgressBoard(), known=0, check=lambda: None
+    )
+    create = Replication.create_plain_slot
+
+    async def overtaken(self: Replication, names: StreamNames) -> None:
+        monkeypatch.setattr(Replication, "create_plain_slot", create)
+        await aborted_by_another(tenancy, record)
+        await create(Replication(self._pools, self._home), names)
+        assert await slots_of(administrator) == [names.name]
+
+    await sleeper.register()
+    monkeypatch.setattr(Replication, "create_plain_slot", overtaken)
+    with pytest.raises(AttemptLostError):
+        await sleeper._make_reverse_slot(sleeper._replication()[1])
     assert await slots_of(administrator) == []
 
 

@@ -62,7 +62,7 @@ async def test_an_abort_after_the_decision_is_too_late(
     await mover.want(planned.id, "abort", actor=PlatformActor())
     async with asyncio.timeout(SETTLE_S_MAX):
         record = await mover.work(planned.id, stays=False)
-    assert (record.status, record.wanted) == (MoveStatus.GRACE, "abort")
+    assert (record.status, record.wanted) == (MoveStatus.GRACE, None)
     assert (await placement_of(tenancy, clinic.tenant_id)).strategy is SCHEMA
 
 

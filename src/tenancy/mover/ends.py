@@ -229,7 +229,8 @@ class Purge:
         row = await connection.fetchrow(HOME_STATE, target.tenant_id, target.home.schema)
         if row is not None and row["state"] == "active":
             raise MoveStateError("the target serves the clinic")
-        if row is None or row["move_id"] == plan.move_id:
+        # A row of a move that the registry has lost is no reason to leave the home alone; one that was left by the clinic is.
+        if row is None or row["move_id"] == plan.move_id or row["state"] != "moved":
             await register_target(connection, plan, attempt)
         await connection.execute(HOLD)
         held = await connection.fetchrow(HELD_STATE, target.tenant_id, target.home.schema)

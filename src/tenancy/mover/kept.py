@@ -9,6 +9,7 @@ import asyncpg
 from tenancy.mover.claims import Claim
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.errors import (
+    AttemptLostError,
     MismatchError,
     SlotLostError,
     StreamError,
@@ -30,6 +31,9 @@ FOLLOW_PAUSE_S_MAX: Final = 2.0
 
 WAY_BACK_LOOK_S: Final = 30.0
 """Between two looks whether the clinic could still go back; looked at before it does in any case."""
+
+MISMATCH: Final = "mismatch"
+"""In the report of a move whose homes were found to differ: its old home is not removed unless somebody says so."""
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,10 @@ class KeptMove:
 
     async def _open_way_back(self, cut_over: CutOver | None) -> None:
         homes = (self._plan.source.home, self._plan.target.home)
+        if MISMATCH in self._report and not self._is_lost():
+            # Found by who had the move before: compared is not taken for equal.
+            await self._go_back()
+            return
         try:
             if self._is_lost():
                 # Once more, in case that whoever noted it came no further.
@@ -104,14 +112,31 @@ class KeptMove:
                 await self._compare(cut_over)
         except MismatchError as error:
             log.critical("move %s: %s; going back", self._plan.move_id, error)
-            await self._note(error=str(error))
-            await self._settled.start_reverse()
-            self._heartbeat.wanted = "rollback"
+            self._report[MISMATCH] = str(error)
+            await self._note(report=self._report, error=str(error))
+            await self._go_back()
             return
         except (WayBackGoneError, SlotLostError) as error:
             await self._lose_way_back(str(error))
+        await self._begin_grace()
+
+    async def _go_back(self) -> None:
+        """Take the clinic back by ourselves, as its homes differ; where that cannot be, keep both for somebody to look."""
+        try:
+            await self._settled.start_reverse()
+        except SlotLostError as error:
+            await self._lose_way_back(str(error))
+            await self._begin_grace()
+        else:
+            self._heartbeat.wanted = "rollback"
+
+    async def _begin_grace(self) -> None:
+        if self._heartbeat.wanted == "abort":
+            self._heartbeat.forget_wish()
         if self._record.status is MoveStatus.RUNNING:
-            await self._parts.store.moves.begin_grace(self._plan.move_id, report=self._report)
+            await self._parts.store.moves.begin_grace(
+                self._plan.move_id, report=self._report, is_endless=MISMATCH in self._report
+            )
             self._is_in_grace = True
 
     async def _compare(self, cut_over: CutOver | None) -> None:
@@ -183,6 +208,8 @@ class KeptMove:
         self._heartbeat.forget_wish()
         status = MoveStatus.GRACE if self._is_in_grace else MoveStatus.RUNNING
         await self._note(status=status.value, wanted=None)
+        if MISMATCH in self._report:
+            await self._begin_grace()
         raise WayBackGoneError(reason)
 
     async def _require_way_back(self) -> None:
@@ -202,14 +229,18 @@ class KeptMove:
         await Claim(pools=self._parts.pools, source=self._plan.source, attempt=attempt).check()
         log.warning("move %s: no way back: %s", self._plan.move_id, reason)
         self._report["way_back"] = reason
-        await self._note(report=self._report, error=f"no way back: {reason}")
+        found = [self._report[MISMATCH]] if MISMATCH in self._report else []
+        told = "; ".join([*found, f"no way back: {reason}"])
+        await self._note(report=self._report, error=told)
         await self._settled.give_up_way_back()
 
     def _is_lost(self) -> bool:
         return "way_back" in self._report
 
     async def _note(self, **values: Any) -> None:
-        await self._parts.store.moves.note(self._plan.move_id, **values)
+        worker = self._parts.worker
+        if not await self._parts.store.moves.note(self._plan.move_id, only_by=worker, **values):
+            raise AttemptLostError
 
     async def _end(self, status: MoveStatus) -> MoveStatus:
         self._report["progress"] = self._heartbeat.progress()

@@ -25,6 +25,9 @@ RESTART_LAG_BYTES_MAX: Final = 2_000_000
 """Decoded in a few milliseconds."""
 
 COME_CLOSE_MAX: Final = 4
+NOTE_S_MAX: Final = 2.0
+"""A slot waits for every write that runs in its cluster, also one that is made to be dropped."""
+
 SHRINKING_BATCHES: Final = 0.8
 """A stream that catches up leaves itself less from batch to batch."""
 
@@ -132,7 +135,12 @@ class ChangeStream:
                 <= RESTART_LAG_BYTES_MAX
             ):
                 return
-            await self._source.execute(NOTE_RUNNING, f"{self._names.name}_{number}")
+            try:
+                await self._source.execute(
+                    NOTE_RUNNING, f"{self._names.name}_{number}", timeout=NOTE_S_MAX
+                )
+            except TimeoutError:
+                return  # some write in the cluster takes long; the pause will
             # A transaction that is certainly behind the note: confirming it lets go of what is before.
             await self._source.execute(WRITE_MARK, MARK_PREFIX, "come close")
             await self.step()

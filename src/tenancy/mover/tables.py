@@ -71,14 +71,14 @@ SELECT c.relname::text AS name, array_agg(a.attname::text ORDER BY a.attname) AS
           FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY (i.indkey)
          WHERE i.indrelid = c.oid AND i.indisprimary) AS key
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
- WHERE c.relnamespace = $1::text::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+ WHERE c.relnamespace = pg_catalog.to_regnamespace($1) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
    AND c.relname <> $2 AND a.attnum > 0 AND NOT a.attisdropped
  GROUP BY c.oid, c.relname ORDER BY c.relname
 """
 
 
 async def read_shapes(connection: Any, schema: str) -> Shapes:
-    """Return the tenant tables of a schema by name; columns are sorted by name, so that two homes compare."""
+    """Return the tenant tables of a schema by name, none where it is gone; columns are sorted, so that two homes compare."""
     rows = await connection.fetch(_COLUMNS, quoted(schema), TENANT_TREE.version_table)
     return {
         row["name"]: TableShape(
@@ -103,7 +103,7 @@ def uncovered(shapes: Shapes) -> list[str]:
 async def odd_identities(connection: Any, schema: str) -> list[str]:
     """Return the tables whose replica identity is not the primary key: published, they would refuse updates."""
     rows = await connection.fetch(
-        "SELECT relname::text FROM pg_catalog.pg_class WHERE relnamespace = $1::text::regnamespace"
+        "SELECT relname::text FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.to_regnamespace($1)"
         " AND relkind IN ('r', 'p') AND relreplident <> 'd' ORDER BY relname",
         quoted(schema),
     )

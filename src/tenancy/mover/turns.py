@@ -40,7 +40,7 @@ class Turn:
 
 def is_urgent(record: MoveRecord) -> bool:
     """Return whether more is to be done for the move than to let the old home follow."""
-    return record.status is not MoveStatus.GRACE or record.wanted is not None
+    return record.status is not MoveStatus.GRACE or record.wanted in {"rollback", "finish"}
 
 
 def make_room(turns: Iterable[Turn], waiting: Sequence[MoveRecord]) -> None:

@@ -17,6 +17,7 @@ from tenancy.registry.records import PlatformActor, PlatformEvent
 from tenancy.tenant import Placement, TenantId
 
 HEARTBEAT_S_MAX: Final = 10
+ENDLESS_YEARS: Final = 100
 """A worker that was not heard of for so long is taken for dead. Nothing is lost if it is not: the homes refuse it."""
 
 OPEN_MOVES_MAX: Final = 1000
@@ -157,10 +158,16 @@ class MoveRecords:
                 event = _event(f"move_{wanted}", TenantId(row[0]), move_id, {})
                 await record_platform_event(connection, actor, event)
 
-    async def note(self, move_id: UUID, **values: Any) -> None:
-        """Write down attempt, status, report or error."""
+    async def note(self, move_id: UUID, *, only_by: str | None = None, **values: Any) -> bool:
+        """Write down attempt, status, report or error; return whether it was written.
+
+        With `only_by` only while that worker has the move: who was overtaken writes nothing over what its successor did.
+        """
+        statement = update(MoveRow).where(MoveRow.id == move_id).values(**values)
+        if only_by is not None:
+            statement = statement.where(MoveRow.worker == only_by, MoveRow.ended_at.is_(None))
         async with self._engine.begin() as connection:
-            await connection.execute(update(MoveRow).where(MoveRow.id == move_id).values(**values))
+            return bool((await connection.execute(statement)).rowcount)
 
     async def decided(self, move_id: UUID, placement: Placement, *, values: dict[str, Any]) -> None:
         """Write where the clinic lives now, with what else is new of the move, in one transaction.
@@ -218,8 +225,15 @@ class MoveRecords:
                 )
             )
 
-    async def begin_grace(self, move_id: UUID, *, report: dict[str, Any]) -> None:
-        """Note that the clinic serves at its new home, compared, and how long the way back is kept."""
+    async def begin_grace(
+        self, move_id: UUID, *, report: dict[str, Any], is_endless: bool = False
+    ) -> None:
+        """Note that the clinic serves at its new home, compared, and how long the way back is kept.
+
+        An `abort` that came too late is forgotten. With `is_endless` the old home stays until somebody finishes the move.
+        """
+        kept = func.make_interval(0, 0, 0, 0, 0, 0, MoveRow.grace_s)
+        kept = func.make_interval(ENDLESS_YEARS) if is_endless else kept
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(MoveRow)
@@ -227,8 +241,8 @@ class MoveRecords:
                 .values(
                     status=MoveStatus.GRACE.value,
                     report=report,
-                    grace_until=func.clock_timestamp()
-                    + func.make_interval(0, 0, 0, 0, 0, 0, MoveRow.grace_s),
+                    grace_until=func.clock_timestamp() + kept,
+                    wanted=func.nullif(MoveRow.wanted, "abort"),
                 )
             )
 
