@@ -13,11 +13,12 @@ from moves import move, mover_of, placement_of
 from tenancy import migrations
 from tenancy.credentials import DatabaseRole
 from tenancy.migrations import TENANT_TREE, HomeBusyError, Tree, upgrade_schema
-from tenancy.mover import forward
+from tenancy.mover import forward, offline
 from tenancy.mover.copy import Copy
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.errors import MoveError
 from tenancy.mover.mover import MoveRequest
+from tenancy.mover.offline import OfflineMove
 from tenancy.mover.tables import Shapes
 from tenancy.registry.move_records import MoveStatus
 from tenancy.registry.records import PlatformActor
@@ -63,7 +64,8 @@ def after_the_copy(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
             await super().run(shapes, snapshot)
             await step()
 
-    monkeypatch.setattr(forward, "Copy", Interrupted)
+    for kind in (forward, offline):
+        monkeypatch.setattr(kind, "Copy", Interrupted)
 
 
 def before_the_fence(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
@@ -75,6 +77,13 @@ def before_the_fence(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
         await step()
 
     monkeypatch.setattr(CutOver, "open", interrupted)
+    take_fence = OfflineMove._take_fence
+
+    async def interrupted_offline(attempt: OfflineMove, fence: Any) -> None:
+        await step()
+        await take_fence(attempt, fence)
+
+    monkeypatch.setattr(OfflineMove, "_take_fence", interrupted_offline)
 
 
 def inside_the_fence(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
@@ -87,12 +96,13 @@ def inside_the_fence(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
     monkeypatch.setattr(CutOver, "_drain", interrupted)
 
 
-async def ended_by(tenancy: Tenancy, clinic: Clinic) -> str:
+async def ended_by(tenancy: Tenancy, clinic: Clinic, *, is_offline: bool = False) -> str:
     """Move the clinic, which does not come to pass; return what was told of it."""
     mover = mover_of(tenancy)
     before = await placement_of(tenancy, clinic.tenant_id)
     started = await mover.start(
-        MoveRequest(tenant_id=clinic.tenant_id, strategy=ROW), actor=PlatformActor()
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=ROW, is_offline=is_offline),
+        actor=PlatformActor(),
     )
     with pytest.raises(MoveError):
         await mover.work(started.id, stays=False)
@@ -120,9 +130,16 @@ async def test_tables_changed_while_they_are_copied_end_the_move(
     assert "tables" in await ended_by(tenancy, clinic)
 
 
+@pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
 @pytest.mark.parametrize("change", QUIET_CHANGES)
 async def test_tables_changed_right_before_the_fence_end_the_move(
-    tenancy: Tenancy, clinic: Clinic, server: Any, monkeypatch: pytest.MonkeyPatch, change: str
+    tenancy: Tenancy,
+    clinic: Clinic,
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+    *,
+    is_offline: bool,
 ):
     home = (await placement_of(tenancy, clinic.tenant_id)).home
 
@@ -130,7 +147,19 @@ async def test_tables_changed_right_before_the_fence_end_the_move(
         await server.execute(CHANGES[change].format(s=f'"{home.schema}"'))
 
     before_the_fence(monkeypatch, alter)
-    assert "tables" in await ended_by(tenancy, clinic)
+    assert "tables" in await ended_by(tenancy, clinic, is_offline=is_offline)
+
+
+async def test_a_table_made_while_an_offline_move_copies_ends_the_move(
+    tenancy: Tenancy, clinic: Clinic, server: Any, monkeypatch: pytest.MonkeyPatch
+):
+    home = (await placement_of(tenancy, clinic.tenant_id)).home
+
+    async def make() -> None:
+        await server.execute(CHANGES["a table more"].format(s=f'"{home.schema}"'))
+
+    after_the_copy(monkeypatch, make)
+    assert "tables" in await ended_by(tenancy, clinic, is_offline=True)
 
 
 async def test_tables_that_are_changed_while_the_clinic_writes_end_the_move(
@@ -174,8 +203,9 @@ async def test_who_changes_tables_inside_the_fence_waits_for_the_decision(
     assert waited
 
 
+@pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
 async def test_neither_home_is_migrated_while_the_clinic_moves(
-    tenancy: Tenancy, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+    tenancy: Tenancy, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, *, is_offline: bool
 ):
     source = (await placement_of(tenancy, clinic.tenant_id)).home
     target = tenancy.strategies[ROW].home_for(clinic.tenant_id, source.server)
@@ -188,7 +218,8 @@ async def test_neither_home_is_migrated_while_the_clinic_moves(
             refused.append(home)
 
     after_the_copy(monkeypatch, migrate)
-    assert (await move(tenancy, clinic.tenant_id, ROW)).status is MoveStatus.GRACE
+    moved = await move(tenancy, clinic.tenant_id, ROW, is_offline=is_offline)
+    assert moved.status is (MoveStatus.FINISHED if is_offline else MoveStatus.GRACE)
     assert refused == [source, target]
 
 

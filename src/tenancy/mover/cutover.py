@@ -13,7 +13,6 @@ from typing import Any, Final
 import asyncpg
 
 from tenancy.credentials import DatabaseRole
-from tenancy.installer import quoted
 from tenancy.mover.claims import address
 from tenancy.mover.errors import (
     AttemptLostError,
@@ -23,10 +22,11 @@ from tenancy.mover.errors import (
     NotDrainedError,
     TablesChangedError,
 )
+from tenancy.mover.held_tables import holds_tables
 from tenancy.mover.phases import Phase, Reached
 from tenancy.mover.plan import MARK_PREFIX, MovePlan
 from tenancy.mover.stream import WRITE_MARK, ChangeStream
-from tenancy.mover.tables import Shapes, read_shapes
+from tenancy.mover.tables import Shapes
 from tenancy.mover.touched import TouchedRows
 from tenancy.mover.verify import Snapshot
 from tenancy.pools import Pools
@@ -178,24 +178,12 @@ class CutOver:
         raise FenceBusyError
 
     async def _holds_tables(self) -> bool:
-        """Keep the tables as they are until the decision; raise `TablesChangedError` where they are not as at first.
-
-        No stream tells of a change of tables. ACCESS SHARE is in the way of nobody else; somebody who waits to change
-        one keeps the clinic waiting already, so the mover makes room and tries again.
-        """
-        schema = self._plan.source.home.schema
-        names = ", ".join(f"{quoted(schema)}.{quoted(name)}" for name in self._shapes)
+        """Keep the tables as they are until the decision; let go of the fence and raise where they were changed."""
         try:
-            await self._fence.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
-            is_same = await read_shapes(self._fence, schema) == self._shapes
-        except asyncpg.LockNotAvailableError:
-            return False
-        except asyncpg.UndefinedTableError:
-            is_same = False
-        if not is_same:
+            return await holds_tables(self._fence, self._plan.source.home.schema, self._shapes)
+        except TablesChangedError:
             await self._let_go()
-            raise TablesChangedError
-        return True
+            raise
 
     async def _is_granted(self, *, is_queued: bool) -> bool:
         if not is_queued:

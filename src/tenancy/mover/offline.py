@@ -18,6 +18,8 @@ from tenancy.mover.cutover import (
     TRIES_QUEUED_MAX,
 )
 from tenancy.mover.errors import AttemptLostError, FenceBusyError
+from tenancy.mover.held_tables import holds_tables
+from tenancy.mover.hold import MigrationHold
 from tenancy.mover.phases import Phase
 
 STAY_ALIVE_S: Final = 0.3
@@ -33,7 +35,12 @@ class OfflineMove(Attempt):
     async def run(self) -> float:
         """Bring the clinic over; return for how many milliseconds its writes waited. Raises `MoveError`."""
         await self.register()
-        self.shapes = await self.checked_shapes()
+        homes = (self.plan.source.home, self.plan.target.home)
+        async with MigrationHold(self.parts.pools, *homes) as hold:
+            self.shapes = await self.checked_shapes()
+            return await self._pass_on(hold)
+
+    async def _pass_on(self, hold: MigrationHold) -> float:
         fence = await self.rows.connect(self.plan.source.home)
         loop = asyncio.get_running_loop()
         try:
@@ -41,6 +48,9 @@ class OfflineMove(Attempt):
             locked = loop.time()
             self.tell(Phase.LOCKED)
             await self._while_held(fence, self._copy())
+            hold.check()
+            # A lock keeps the tables that there are; one that was made since would be left behind.
+            await self._holds_tables(fence)
             await self._make_ready()
             await self._decide(fence)
         finally:
@@ -53,25 +63,33 @@ class OfflineMove(Attempt):
         self.tell(Phase.LOCK_WAIT)
         for _ in range(TRIES_QUEUED_MAX):
             await fence.execute(OPEN_FENCE.format(lock=LOCK_WAIT_MS_MAX, idle=SERVER_FENCE_MS_MAX))
-            try:
-                await fence.execute(TAKE_FENCE, self.plan.tenant_id)
-            except asyncpg.LockNotAvailableError:
-                await fence.execute("ROLLBACK")
-                await asyncio.sleep(LOCK_WAIT_MS_MAX / 1000)
-            else:
+            if await self._holds_tables(fence) and await self._is_granted(fence):
                 return
+            await fence.execute("ROLLBACK")
+            await asyncio.sleep(LOCK_WAIT_MS_MAX / 1000)
         raise FenceBusyError
 
+    async def _holds_tables(self, fence: Any) -> bool:
+        return await holds_tables(fence, self.plan.source.home.schema, self.shapes)
+
+    async def _is_granted(self, fence: Any) -> bool:
+        try:
+            await fence.execute(TAKE_FENCE, self.plan.tenant_id)
+        except asyncpg.LockNotAvailableError:
+            return False
+        return True
+
     async def _while_held(self, fence: Any, work: Any) -> None:
-        """Do the work and show the server meanwhile that the mover is alive; stop when the fence is gone."""
+        """Do the work and show the server meanwhile that the mover is alive; stop when the fence is gone.
+
+        What the work itself fails with is told as it is.
+        """
         working = asyncio.ensure_future(work)
         try:
             while not working.done():
                 await asyncio.wait({working}, timeout=STAY_ALIVE_S)
-                await fence.execute("SELECT 1")
+                await _stay_alive(fence)
             working.result()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise FenceBusyError from error
         finally:
             if not working.done():
                 working.cancel()
@@ -127,3 +145,11 @@ class OfflineMove(Attempt):
         if decided is None:
             raise AttemptLostError
         await fence.execute("COMMIT")
+
+
+async def _stay_alive(fence: Any) -> None:
+    """Show the server that the mover is alive; raise `FenceBusyError` when it has ended the fence."""
+    try:
+        await fence.execute("SELECT 1")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise FenceBusyError from error
