@@ -9,6 +9,7 @@ import pytest
 from clinics import Clinic
 from moves import contents, move, mover_of, placement_of
 from tenancy.mover.errors import MoveInProgressError
+from tenancy.mover.indexes import _Index
 from tenancy.mover.mover import MoveRequest
 from tenancy.mover.phases import Phase
 from tenancy.registry.errors import MoveOpenError
@@ -84,6 +85,28 @@ async def test_an_offline_move_that_fails_is_not_tried_again(
         assert (
             await clinic.post("/api/v1/specialties", {"name": "A", "code": "A"})
         ).status_code == 201
+
+
+@pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
+async def test_an_index_that_cannot_be_built_is_told_as_it_is(
+    tenancy: Tenancy,
+    make_clinic: Callable[..., Awaitable[Clinic]],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_offline: bool,
+):
+    clinic = await make_clinic(ROW)
+    monkeypatch.setattr(_Index, "build", lambda _index, _schema: "SELECT 1 / 0")
+    mover = mover_of(tenancy)
+    started = await mover.start(
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=SCHEMA, is_offline=is_offline),
+        actor=OPERATOR,
+    )
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await mover.work(started.id)
+    left = await mover.move(started.id)
+    # Each further try of an offline move would keep the clinic's writes waiting.
+    assert left.status is (MoveStatus.ABORTED if is_offline else MoveStatus.RUNNING)
 
 
 async def test_going_back_is_not_forgotten_when_its_worker_dies(

@@ -17,7 +17,7 @@ from tenancy.mover.forward import ForwardMove
 from tenancy.mover.mover import MoveRequest
 from tenancy.mover.phases import Phase
 from tenancy.mover.plan import MovePlan, StreamNames
-from tenancy.mover.predecessors import connections_name
+from tenancy.mover.predecessors import connections_name, end_predecessors
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.settled import SettledMove
 from tenancy.mover.slots import Replication
@@ -250,3 +250,22 @@ async def test_what_an_earlier_attempt_has_open_is_ended_when_the_next_is_regist
             await opened.execute("SELECT 1")
     finally:
         opened.terminate()
+
+
+@pytest.mark.parametrize("role", [DatabaseRole.MOVER, DatabaseRole.MIGRATOR], ids=str)
+async def test_who_takes_a_move_over_ends_what_its_predecessor_has_open(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]], role: DatabaseRole
+):
+    """The migrator's too: a build of an index would hold the home as long as it takes."""
+    clinic = await make_clinic(ROW)
+    record = await mover_of(tenancy).start(
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=SCHEMA), actor=PlatformActor()
+    )
+    named, home = tenancy.pools.named(connections_name(record.id)), record.source.home
+    asleep = await named.connect(home.server, home.database, role)
+    try:
+        await end_predecessors(named, plan_of(record))
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await asleep.fetchval("SELECT 1")
+    finally:
+        asleep.terminate()

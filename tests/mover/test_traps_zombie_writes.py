@@ -9,6 +9,7 @@ from asleep import sleep_at
 from clinics import Clinic
 from moves import contents, mover_of, placement_of
 from setting_rows import holds_setting, write_setting
+from tenancy.credentials import DatabaseRole
 from tenancy.mover.apply import Applier
 from tenancy.mover.attempt import Attempt
 from tenancy.mover.claims import register_source, register_target
@@ -16,6 +17,7 @@ from tenancy.mover.copy import Copy
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.ends import HomeRow, HomeRows
 from tenancy.mover.errors import AttemptLostError
+from tenancy.mover.indexes import DEFINITIONS, DeferredIndexes, _Index
 from tenancy.mover.mover import MoveRequest
 from tenancy.mover.pgoutput import Change, Relation, Transaction
 from tenancy.mover.phases import Phase, nothing_happens
@@ -128,6 +130,22 @@ async def test_no_chunk_of_a_copy_is_written(zombie: Zombie):
         await zombie.copy().run(zombie.shapes, None)
     held = await contents(zombie.tenancy, zombie.plan.target)
     assert {count.rows for count in held.values()} == {0}
+
+
+async def test_no_index_is_built(zombie: Zombie):
+    """The successor's own would be there already when it comes to it."""
+    home = zombie.plan.target.home
+    indexes = DeferredIndexes(zombie.tenancy.pools, zombie.plan.target, zombie.attempt)
+    late = f'CREATE INDEX built_late ON "{home.schema}".tenant_setting (version)'
+    indexes._indexes = [_Index("tenant_setting", "built_late", None, late)]
+    with pytest.raises(AttemptLostError):
+        await indexes.build()
+    migrator = await zombie.tenancy.pools.connect(home.server, home.database, DatabaseRole.MIGRATOR)
+    try:
+        found = await migrator.fetch(DEFINITIONS, f'"{home.schema}"')
+    finally:
+        await migrator.close()
+    assert "built_late" not in {row["index"] for row in found}
 
 
 async def test_no_batch_of_the_stream_is_applied(zombie: Zombie):

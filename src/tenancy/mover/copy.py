@@ -19,6 +19,7 @@ from tenancy.mover.errors import MismatchError
 from tenancy.mover.phases import Phase, Reached
 from tenancy.mover.plan import MovePlan
 from tenancy.mover.progress import ProgressBoard, TableCount
+from tenancy.mover.side_by_side import side_by_side
 from tenancy.mover.tables import Shapes, TableShape
 from tenancy.mover.verify import count_rows
 from tenancy.pools import Pools
@@ -84,11 +85,7 @@ class Copy:
                 lanes.append(await self._open_lane(snapshot))  # noqa: PERF401  # those opened are closed
             chunks = await self._chunks(lanes[0], shapes)
             queue = iter(chunks)
-            async with asyncio.TaskGroup() as group:
-                for lane in lanes:
-                    group.create_task(self._work(lane, queue))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            await side_by_side(self._work(lane, queue) for lane in lanes)
         finally:
             for lane in lanes:
                 await lane.close()

@@ -4,7 +4,6 @@ Rows arrive three times as fast without them. A move that dies in between leaves
 the next attempt makes the home anew.
 """
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from msgspec import Struct
 from tenancy.credentials import DatabaseRole
 from tenancy.installer import quoted
 from tenancy.mover.claims import hold_loading
+from tenancy.mover.side_by_side import side_by_side
 from tenancy.pools import Pools
 from tenancy.tenant import Placement
 
@@ -94,22 +94,26 @@ class DeferredIndexes:
             await connection.close()
 
     async def build(self) -> None:
-        """Build them again, the tables side by side, and let the planner look at what was loaded."""
+        """Build them again, the tables side by side, and let the planner look at what was loaded.
+
+        The home is held in this attempt during each build: a successor makes it anew and builds its own. Raises
+        `AttemptLostError`.
+        """
         by_table: dict[str, list[_Index]] = {}
         for index in self._indexes:
             by_table.setdefault(index.table, []).append(index)
         tables = iter(sorted(by_table.items(), key=lambda item: -len(item[1])))
-        async with asyncio.TaskGroup() as group:
-            for _ in range(BUILDS_AT_ONCE_MAX):
-                group.create_task(self._build(tables))
+        await side_by_side(self._build(tables) for _ in range(BUILDS_AT_ONCE_MAX))
 
     async def _build(self, tables: Iterator[tuple[str, list[_Index]]]) -> None:
         connection = await self._connect()
         try:
             for table, indexes in tables:
-                for index in indexes:
-                    await connection.execute(index.build(self._schema))
-                await connection.execute(f"ANALYZE {self._schema}.{quoted(table)}")
+                analyze = f"ANALYZE {self._schema}.{quoted(table)}"
+                for statement in (*(index.build(self._schema) for index in indexes), analyze):
+                    async with connection.transaction():
+                        await hold_loading(connection, self._target, self._attempt)
+                        await connection.execute(statement)
         finally:
             await connection.close()
 
