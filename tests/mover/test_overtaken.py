@@ -107,6 +107,35 @@ async def test_an_index_that_cannot_be_built_is_told_as_it_is(
     left = await mover.move(started.id)
     # Each further try of an offline move would keep the clinic's writes waiting.
     assert left.status is (MoveStatus.ABORTED if is_offline else MoveStatus.RUNNING)
+    assert left.error == "DivisionByZeroError (22012)"
+
+
+async def test_why_a_move_does_not_go_on_is_told_until_it_does(
+    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
+):
+    clinic = await make_clinic(ROW)
+    failures: list[Exception] = []
+
+    def reached(phase: Phase) -> None:
+        if phase is Phase.COPIED and failures:
+            raise failures.pop()
+
+    mover = mover_of(tenancy, reached=reached)
+    started = await mover.start(
+        MoveRequest(tenant_id=clinic.tenant_id, strategy=SCHEMA), actor=OPERATOR
+    )
+    full = asyncpg.DiskFullError("could not extend file\nDETAIL:  of Ana")
+    for failure, told in (
+        (full, "DiskFullError (53100): could not extend file"),
+        (ConnectionResetError("10.0.0.1 with a password"), "ConnectionResetError"),
+    ):
+        failures.append(failure)
+        with pytest.raises(type(failure)):
+            await mover.work(started.id)
+        left = await mover.move(started.id)
+        assert (left.status, left.error) == (MoveStatus.RUNNING, told)
+    moved = await mover.work(started.id, stays=False)
+    assert (moved.status, moved.error) == (MoveStatus.GRACE, None)
 
 
 async def test_going_back_is_not_forgotten_when_its_worker_dies(

@@ -4,7 +4,8 @@ What is to be done follows from one question, asked of the old home's row: has i
 """
 
 import asyncio
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import asyncpg
 from msgspec import structs
@@ -27,12 +28,16 @@ from tenancy.mover.plan import MovePlan, StreamNames
 from tenancy.mover.predecessors import connections_name, end_predecessors
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.reach import LEAVE_S_MAX, work_in_reach
+from tenancy.mover.reasons import reason_of
 from tenancy.mover.settled import SettledMove, report_of
 from tenancy.mover.slots import Replication
 from tenancy.mover.standing import BothHomes, Standing
 from tenancy.mover.turns import Turn
 from tenancy.registry.move_records import MoveRecord, MoveStatus
 from tenancy.strategy import shared_homes
+
+FAILURES: Final = (*SERVER_GONE, TenancyError, asyncpg.PostgresError, OSError, SQLAlchemyError)
+"""What a try at a move may end with; anything else is a fault of this program."""
 
 
 class MoveRun:
@@ -65,6 +70,11 @@ class MoveRun:
             working = asyncio.ensure_future(self._run(stays=stays, turn=turn))
             try:
                 return await self._while_in_reach(working)
+            except AttemptLostError:
+                raise
+            except FAILURES as error:
+                await self._note_failure(error)
+                raise
             finally:
                 working.cancel()
                 await asyncio.wait({working}, timeout=LEAVE_S_MAX)
@@ -130,13 +140,7 @@ class MoveRun:
             decided = await attempt.run()
         except AttemptLostError:
             raise
-        except (
-            *SERVER_GONE,
-            TenancyError,
-            asyncpg.PostgresError,
-            OSError,
-            SQLAlchemyError,
-        ) as error:
+        except FAILURES as error:
             if await self._homes.standing(self._record) is not Standing.UNDECIDED:
                 raise
             if not isinstance(error, MoveError) and not self.plan.is_offline:
@@ -145,8 +149,7 @@ class MoveRun:
             # An offline move is not tried again by itself: each time the clinic's writes would wait for the copy.
             # What failed may have failed because somebody else goes on with the move: then it is not ours to give up.
             await self._rows.require_attempt(self.plan, attempt.attempt)
-            told = str(error) if isinstance(error, MoveError) else type(error).__name__
-            await self._parts.store.moves.note(self.plan.move_id, error=told)
+            await self._parts.store.moves.note(self.plan.move_id, error=reason_of(error))
             await self._abort()
             raise
         kept = self._kept(self._settled(attempt.attempt))
@@ -185,6 +188,13 @@ class MoveRun:
             )
         finally:
             await connection.close()
+
+    async def _note_failure(self, error: BaseException) -> None:
+        """Say in the journal why it does not go on; a registry that is out of reach is told the next time."""
+        with suppress(SQLAlchemyError, OSError, TimeoutError):
+            await self._parts.store.moves.failed(
+                self.plan.move_id, self._parts.worker, reason_of(error)
+            )
 
     def _tell(self, phase: Phase) -> None:
         self._board.phase = phase

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CursorResult, func, insert, or_, select, update
+from sqlalchemy import CursorResult, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -169,11 +169,22 @@ class MoveRecords:
         async with self._engine.begin() as connection:
             return bool((await connection.execute(statement)).rowcount)
 
+    async def failed(self, move_id: UUID, worker: str, reason: str) -> None:
+        """Write down why a try has failed, while the move still is this worker's and not known to be decided."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(MoveRow)
+                .where(
+                    MoveRow.id == move_id, MoveRow.worker == worker, MoveRow.decided_at.is_(None)
+                )
+                .values(error=reason)
+            )
+
     async def decided(self, move_id: UUID, placement: Placement, *, values: dict[str, Any]) -> None:
         """Write where the clinic lives now, with what else is new of the move, in one transaction.
 
         The registry follows the homes: a placement that knows of a later epoch stays as it is. Audited once, by who
-        is the first to tell; whoever takes the move over tells it again.
+        is the first to tell, who also clears why earlier tries had failed; whoever takes the move over tells it again.
         """
         server_id = (
             select(DatabaseServerRow.id)
@@ -201,7 +212,11 @@ class MoveRecords:
             await connection.execute(
                 update(MoveRow)
                 .where(MoveRow.id == move_id)
-                .values(decided_at=func.coalesce(MoveRow.decided_at, func.now()), **values)
+                .values(
+                    decided_at=func.coalesce(MoveRow.decided_at, func.now()),
+                    error=case((MoveRow.decided_at.is_(None), None), else_=MoveRow.error),
+                    **values,
+                )
             )
             if not told.rowcount and was_decided:
                 return
