@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from tenancy.installer import quoted
 from tenancy.mover.claims import Claim, hold_loading, register_source, register_target
-from tenancy.mover.ends import HomeRows, Purge
+from tenancy.mover.ends import UNUSED, HomeRows, Purge
 from tenancy.mover.errors import AttemptLostError, MoveRefusedError
 from tenancy.mover.indexes import DeferredIndexes
 from tenancy.mover.parts import MoverParts
@@ -123,7 +123,12 @@ class Attempt:
         if self._is_private and await purge.database_exists(plan.target):
             # What an earlier attempt has left, perhaps without its indexes. A database with a slot cannot be dropped.
             reverse = Replication(self.parts.pools, plan.target.home, self.claim)
-            await reverse.withdraw(StreamNames.reverse(plan.move_id))
+            moves, left = {plan.move_id}, await self.rows.settled(plan.target)
+            if left is not None and left.state in UNUSED and left.move_id is not None:
+                # An earlier move, given up while this server was out of reach.
+                moves.add(left.move_id)
+            for move_id in moves:
+                await reverse.withdraw(StreamNames.reverse(move_id))
             await purge.unused_target(plan, self.attempt)
         await self.require()
         await strategy.prepare(plan.target.home)

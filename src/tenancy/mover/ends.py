@@ -31,6 +31,9 @@ READERS_PAUSE_S: Final = 0.1
 HOME_STATE = """
 SELECT state, epoch, attempt, move_id FROM tenancy.tenant_home WHERE tenant_id = $1 AND schema_name = $2
 """
+UNUSED: Final = frozenset({"loading", "ready"})
+"""The states of a home that a move was about to bring a clinic to, while the clinic's own home is `active`."""
+
 SHARED_FENCE = "SELECT pg_catalog.pg_advisory_xact_lock_shared(7301, tenancy.fence_key($1))"
 HOLD = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;"
 HELD_STATE = HOME_STATE + " FOR SHARE"

@@ -4,6 +4,7 @@ What is to be done follows from one question, asked of the old home's row: has i
 """
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import asyncpg
 from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
-from tenancy.errors import TenancyError
+from tenancy.errors import ServerUnavailableError, TenancyError
 from tenancy.home_failures import SERVER_GONE
 from tenancy.mover.claims import register_source
 from tenancy.mover.cutover import CutOver
@@ -38,6 +39,13 @@ from tenancy.strategy import shared_homes
 
 FAILURES: Final = (*SERVER_GONE, TenancyError, asyncpg.PostgresError, OSError, SQLAlchemyError)
 """What a try at a move may end with; anything else is a fault of this program."""
+
+OUT_OF_REACH: Final = (ServerUnavailableError, *SERVER_GONE)
+TARGET_LOOKS_MAX: Final = 3
+TARGET_LOOK_PAUSE_S: Final = 1.0
+LEFT_BEHIND: Final = "the new home's server is out of reach: clinic doctor names what is left there"
+
+log = logging.getLogger(__name__)
 
 
 class MoveRun:
@@ -160,7 +168,10 @@ class MoveRun:
         return await kept.settle(decided, stays=stays, turn=turn)
 
     async def _abort(self) -> MoveStatus:
-        """Remove everything that the move has made; the clinic never left."""
+        """Remove everything that the move has made; the clinic never left.
+
+        The old home decides who has the move, so a new home that is out of reach does not keep it from its end.
+        """
         plan = self.plan
         await self._parts.store.moves.note(plan.move_id, status=MoveStatus.ABORTING.value)
         # Whoever else still works on it cannot decide from here on.
@@ -168,16 +179,35 @@ class MoveRun:
         await Replication(self._parts.pools, plan.source.home).withdraw(
             StreamNames.forward(plan.move_id)
         )
-        purge = Purge(self._parts.pools, self._parts.strategies, self._tell)
-        if await purge.database_exists(plan.target):
-            await Replication(self._parts.pools, plan.target.home).withdraw(
-                StreamNames.reverse(plan.move_id)
-            )
-            await purge.unused_target(plan, attempt)
+        await self._leave_target(attempt)
         self._tell(Phase.CLEANED)
         self._report["progress"] = self._heartbeat.progress()
         await self._parts.store.moves.end(plan.move_id, MoveStatus.ABORTED, report=self._report)
         return MoveStatus.ABORTED
+
+    async def _leave_target(self, attempt: int) -> None:
+        """Remove the target, or say that it is out of reach: nobody has its epoch, what is left there only takes room."""
+        plan = self.plan
+        purge = Purge(self._parts.pools, self._parts.strategies, self._tell)
+        try:
+            is_there = await self._target_exists(purge)
+        except OUT_OF_REACH:
+            log.warning("move %s: %s", plan.move_id, LEFT_BEHIND)
+            await self._parts.store.moves.note(plan.move_id, error=LEFT_BEHIND)
+            return
+        if is_there:
+            await Replication(self._parts.pools, plan.target.home).withdraw(
+                StreamNames.reverse(plan.move_id)
+            )
+            await purge.unused_target(plan, attempt)
+
+    async def _target_exists(self, purge: Purge) -> bool:
+        """Ask the target's server, which may just be starting, more than once."""
+        for _ in range(TARGET_LOOKS_MAX - 1):
+            with suppress(*OUT_OF_REACH):
+                return await purge.database_exists(self.plan.target)
+            await asyncio.sleep(TARGET_LOOK_PAUSE_S)
+        return await purge.database_exists(self.plan.target)
 
     async def _take_source(self) -> int:
         connection = await self._rows.connect(self.plan.source.home)
