@@ -16,12 +16,11 @@ from tenancy.registry.move_records import MoveRecord, MoveStatus, move_record
 from tenancy.registry.records import PlatformActor, PlatformEvent
 from tenancy.tenant import Placement, TenantId
 
-HEARTBEAT_S_MAX: Final = 10
 ENDLESS_YEARS: Final = 100
+HEARTBEAT_S_MAX: Final = 10
 """A worker that was not heard of for so long is taken for dead. Nothing is lost if it is not: the homes refuse it."""
 
 OPEN_MOVES_MAX: Final = 1000
-
 
 _COLUMNS = MoveRow.__table__.c
 _MOVES = select(MoveRow.__table__)
@@ -137,11 +136,8 @@ class MoveRecords:
     async def release(self, move_id: UUID, worker: str) -> None:
         """Let the next process have the move at once."""
         async with self._engine.begin() as connection:
-            await connection.execute(
-                update(MoveRow)
-                .where(MoveRow.id == move_id, MoveRow.worker == worker)
-                .values(worker=None)
-            )
+            held = (MoveRow.id == move_id, MoveRow.worker == worker)
+            await connection.execute(update(MoveRow).where(*held).values(worker=None))
 
     async def want(self, move_id: UUID, wanted: str, *, actor: PlatformActor) -> None:
         """Write down what somebody wants of the move; whoever works on it acts on it."""
