@@ -45,11 +45,14 @@ async def aborted_by_another(tenancy: Tenancy, record: MoveRecord) -> None:
     assert ended.status is MoveStatus.ABORTED
 
 
-async def slots_of(administrator: Callable[..., Awaitable[asyncpg.Connection]]) -> list[str]:
+async def slots_of(
+    administrator: Callable[..., Awaitable[asyncpg.Connection]], record: MoveRecord
+) -> list[str]:
     connection = await administrator()
     try:
         rows = await connection.fetch(
-            "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'move_%'"
+            "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE $1",
+            f"move_{record.id.hex}%",
         )
     finally:
         await connection.close()
@@ -85,7 +88,7 @@ async def test_no_slot_is_left_by_who_was_overtaken(
     # A slot that it held while it slept was dropped under it, and its connection with it.
     with pytest.raises((MoveError, asyncpg.PostgresError, asyncpg.InterfaceError)):
         await sleeper.run()
-    assert await slots_of(administrator) == []
+    assert await slots_of(administrator, record) == []
 
 
 async def test_a_slot_that_was_made_after_the_last_look_is_dropped(
@@ -106,13 +109,13 @@ async def test_a_slot_that_was_made_after_the_last_look_is_dropped(
         monkeypatch.setattr(Replication, "create_plain_slot", create)
         await aborted_by_another(tenancy, record)
         await create(Replication(self._pools, self._home), names)
-        assert await slots_of(administrator) == [names.name]
+        assert await slots_of(administrator, record) == [names.name]
 
     await sleeper.register()
     monkeypatch.setattr(Replication, "create_plain_slot", overtaken)
     with pytest.raises(AttemptLostError):
         await sleeper._make_reverse_slot(sleeper._replication()[1])
-    assert await slots_of(administrator) == []
+    assert await slots_of(administrator, record) == []
 
 
 async def test_a_late_abort_does_not_make_the_target_anew(

@@ -97,18 +97,23 @@ class Inspector:
             databases.setdefault(placement.home.server, set()).add(placement.home.database)
         findings: list[Finding] = []
         for server, names in databases.items():
-            problems: list[str] = []
-            async with self._looking(server, MAINTENANCE_DATABASE, problems) as connection:
-                if connection is not None:
-                    problems += await orphan_slots(connection, open_moves)
-            findings += [Finding(server, problem) for problem in problems]
+            findings += await self._orphans(server, None, open_moves)
             for name in sorted(names):
-                problems = []
-                async with self._looking(server, name, problems) as connection:
-                    if connection is not None:
-                        problems += await orphan_publications(connection, open_moves)
-                findings += [Finding(f"{server}/{name}", problem) for problem in problems]
+                findings += await self._orphans(server, name, open_moves)
         return findings
+
+    async def _orphans(
+        self, server: str, database: str | None, open_moves: Collection[UUID]
+    ) -> list[Finding]:
+        """Return the orphans of a server, or of one database. That it cannot be reached, `inspect` says already."""
+        async with self._looking(server, database or MAINTENANCE_DATABASE, []) as connection:
+            if connection is None:
+                return []
+            if database is None:
+                return [Finding(server, p) for p in await orphan_slots(connection, open_moves)]
+            orphans = await orphan_publications(connection, open_moves)
+            return [Finding(f"{server}/{database}", problem) for problem in orphans]
+        return []
 
     async def _inspect_server(self, server: str, placements: list[Placement]) -> list[Finding]:
         problems: list[str] = []
