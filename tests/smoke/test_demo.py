@@ -1,6 +1,8 @@
 """`clinic demo` as a process: it tells who can log in, they can, and started again it serves what is there."""
 
 import json
+import re
+import shlex
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -141,6 +143,14 @@ def test_commands_given_the_data_directory_act_on_the_running_demo(
     healthy = run_clinic(running.data_dir, "doctor")
     assert healthy.returncode == 0, healthy.stdout + healthy.stderr
     assert running.process.poll() is None
+
+
+def test_the_move_that_the_readme_shows_is_one_that_the_demo_allows(
+    running: Served, repository: Path
+) -> None:
+    (shown,) = re.findall(r"clinic (tenants move [^`]+)`", (repository / "README.md").read_text())
+    foreseen = run_clinic(running.data_dir, *shlex.split(shown), "--dry-run")
+    assert foreseen.returncode == 0, foreseen.stdout + foreseen.stderr
 
 
 def test_second_demo_on_the_directory_is_refused_and_changes_nothing(
