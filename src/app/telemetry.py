@@ -60,6 +60,8 @@ def configure_logging(level: str, form: str, stream: TextIO | None = None) -> No
         )
     )
     logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[handler], force=True)
+    # Of what goes well, people want to know that a clinic has moved.
+    logging.getLogger("tenancy.mover").setLevel(max(LEVELS[level], logging.INFO))
 
 
 def _json_line(event: dict[str, Any], **_: Any) -> str:

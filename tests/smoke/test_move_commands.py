@@ -66,6 +66,10 @@ def test_a_planned_move_is_given_up_without_a_server(data_dir: Path) -> None:
     foreseen = run_clinic(data_dir, *move, "--dry-run")
     assert foreseen.returncode == 0, foreseen.stderr
     assert "Nothing speaks against it" in foreseen.stdout
+    assert "takes  about 1.0 s" in foreseen.stdout
+    assert "some tens of milliseconds for writes" in foreseen.stdout.replace(
+        " (docs/soak-moves.md)", ""
+    )
     assert answer_of(data_dir, "moves", "list") == []
 
     planned = run_clinic(data_dir, *move, "--detach")
@@ -136,6 +140,8 @@ def test_a_refused_move_says_why(served: Served) -> None:
     assert refusal_of(data_dir, "moves", "show", slug) == "the clinic was never moved"
     assert "neither" in refusal_of(data_dir, "moves", "abort", "nobody")
     assert run_clinic(data_dir, *move, "--to", "moon").returncode == 2
+    of_no_use = refusal_of(data_dir, *move, "--to", "schema", "--offline", "--grace", "24")
+    assert "no way back to keep" in of_no_use
 
 
 def test_an_interrupted_move_can_be_resumed(served: Served) -> None:

@@ -23,7 +23,7 @@ async def work_claimed(
     """Work on a move until the clinic serves at its target, compared."""
     mover = mover_of(tenancy, worker=WORKER, reached=reached)
     # Who slept at the step before is not to be waited for.
-    await tenancy.store.moves.release(move_id, WORKER)
+    await tenancy.store.moves.release(move_id, WORKER, phase="planned", progress={})
     claimed = await tenancy.store.moves.claim(move_id, WORKER)
     assert claimed is not None, "somebody else works on the move"
     await MoveRun(mover._parts, claimed, ProgressBoard()).run(stays=False)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 
 import httpx
 import pytest
@@ -189,3 +190,18 @@ def test_a_traceback_leaves_out_what_the_database_quotes() -> None:
     text = discreet_traceback(caught.value)
     assert "Key (name)=(Juan)" not in text
     assert "IntegrityError" in text
+
+
+def test_a_server_tells_of_its_moves_and_of_nothing_else_that_goes_well() -> None:
+    stream = io.StringIO()
+    try:
+        for level, told in (("info", ["decided"]), ("warning", [])):
+            stream.truncate(0)
+            configure_logging(level, "json", stream)
+            logging.getLogger("tenancy.mover.keeper").info("decided")
+            logging.getLogger("somebody.else").info("chatter")
+            lines = stream.getvalue().replace("\0", "").splitlines()
+            assert [json.loads(line)["event"] for line in lines] == told
+    finally:
+        structlog.reset_defaults()
+        logging.getLogger("tenancy.mover").setLevel(logging.NOTSET)

@@ -1,12 +1,16 @@
 """How moves are printed: what one would do, how far it is, what came of it."""
 
+from datetime import datetime
+
 import rich_click as click
 from msgspec import Struct
+from rich.filesize import decimal
 
 from app.cli.output import print_json, print_rows
 from controllers.platform_move_shapes import (
     MovedTableOut,
     MoveReportOut,
+    read_progress,
     shown_move,
     shown_preview,
     shown_report,
@@ -15,6 +19,7 @@ from tenancy.moves import MovePreview, MoveRecord, MoveStatus
 from tenancy.tenant import Placement
 
 TIME = "%Y-%m-%d %H:%M:%S %Z"
+OFFLINE = "offline: writes wait while rows are copied"
 
 
 class TableRow(Struct, frozen=True, kw_only=True):
@@ -45,13 +50,13 @@ def print_preview(preview: MovePreview, *, as_json: bool) -> None:
     lines = {
         "from": place_of(plan.source),
         "to": place_of(plan.target),
-        "way": "offline: writes wait while rows are copied" if plan.is_offline else "at work",
+        "way": OFFLINE if plan.is_offline else "at work",
         "rows": f"{report.rows:,} in {len(report.tables)} tables",
         "size": f"{report.megabytes:,.2f} MB",
         # No statement tells how much is free.
         "disk": f"have {report.megabytes * DISK_TIMES:,.0f} MB free at the new home's server, for indexes and log too",
         "takes": f"about {report.seconds:,.1f} s",
-        "pause": f"about {report.pause_ms:,.0f} ms for writes, none for reads",
+        "pause": f"{_pause_foreseen(preview)} for writes, none for reads",
     }
     _print_lines(lines)
     _print_list([TableRow(table=table.name, rows=table.rows) for table in report.tables], TableRow)
@@ -74,11 +79,17 @@ def print_move(record: MoveRecord, slug: str, *, as_json: bool) -> None:
         "clinic": slug,
         "from": place_of(record.source),
         "to": place_of(record.target),
+        "way": OFFLINE if record.is_offline else None,
         "status": record.status.value,
         "phase": record.phase,
+        **_progress(record),
+        "attempt": str(record.attempt),
         "wanted": record.wanted,
         "worker": record.worker,
         "error": record.error,
+        "created": _time(record.created_at),
+        "decided": _time(record.decided_at),
+        "ended": _time(record.ended_at),
         **_figures(report),
         "way back": _way_back(record, slug),
     }
@@ -90,6 +101,24 @@ def place_of(placement: Placement) -> str:
     """Return a home in one word after its strategy."""
     home = placement.home
     return f"{placement.strategy.value} {home.server}/{home.database}/{home.schema}"
+
+
+def _pause_foreseen(preview: MovePreview) -> str:
+    if preview.plan.is_offline:
+        return f"about {preview.report.seconds:,.1f} s"
+    return "some tens of milliseconds (docs/soak-moves.md)"
+
+
+def _progress(record: MoveRecord) -> dict[str, str]:
+    progress = read_progress(record)
+    if progress is None:
+        return {}
+    rows = f"{progress.rows:,} of {progress.rows_expected:,}"
+    return {"rows": rows, "lag": decimal(progress.lag_bytes)}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.strftime(TIME)
 
 
 def _figures(report: MoveReportOut) -> dict[str, str | None]:
@@ -111,7 +140,7 @@ def _way_back(record: MoveRecord, slug: str) -> str | None:
     if record.status is not MoveStatus.GRACE or record.grace_until is None:
         return None
     return (
-        f"kept until {record.grace_until.strftime(TIME)}: `clinic moves rollback {slug}`"
+        f"kept until {_time(record.grace_until)}: `clinic moves rollback {slug}`"
         f" goes back, `clinic moves finish {slug}` gives it up"
     )
 

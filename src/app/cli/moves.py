@@ -1,7 +1,6 @@
 """`clinic moves`: the journal of moves, and what may be asked of one."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -10,7 +9,7 @@ import rich_click as click
 from msgspec import Struct
 
 from app.cli.errors import CommandError
-from app.cli.move_report import place_of, print_move
+from app.cli.move_report import print_move
 from app.cli.move_work import accompany
 from app.cli.options import data_dir_option, existing_settings, json_option
 from app.cli.output import print_json, print_rows
@@ -21,7 +20,7 @@ from tenancy.mover.errors import UnknownMoveError
 from tenancy.mover.mover import Mover, make_mover
 from tenancy.moves import MoveRecord, Moves, MoveStatus, is_settled
 from tenancy.registry.records import SYSTEM
-from tenancy.tenant import TenantId
+from tenancy.tenant import Placement, TenantId
 
 LIST_LIMIT_DEFAULT = 50
 LIST_LIMIT_MAX = 1000
@@ -29,18 +28,13 @@ PURGED = "(purged)"
 
 
 class MoveRow(Struct, frozen=True, kw_only=True):
-    """A move in a list."""
+    """A move in a list; no more than fits a terminal, the rest is in the JSON."""
 
     id: UUID
     clinic: str
-    source: str
-    target: str
+    move: str
     status: str
     phase: str
-    wanted: str | None
-    worker: str | None
-    created_at: datetime
-    ended_at: datetime | None
 
 
 class Found(NamedTuple):
@@ -84,7 +78,12 @@ def list_moves(slug: str | None, limit: int, as_json: bool, data_dir: Path | Non
     if as_json:
         print_json([shown_move(record) for record, _ in found])
     else:
-        print_rows([_row(*one) for one in found], MoveRow, as_json=False)
+        print_moves(found)
+
+
+def print_moves(found: Sequence[tuple[MoveRecord, str]]) -> None:
+    """Print moves with the slugs of their clinics for people."""
+    print_rows([_row(*one) for one in found], MoveRow, as_json=False)
 
 
 @moves.command("show")
@@ -209,12 +208,14 @@ def _row(record: MoveRecord, slug: str) -> MoveRow:
     return MoveRow(
         id=record.id,
         clinic=slug,
-        source=place_of(record.source),
-        target=place_of(record.target),
+        move=f"{_end_of(record.source, record.target)} -> {_end_of(record.target)}",
         status=record.status.value,
         phase=record.phase,
-        wanted=record.wanted,
-        worker=record.worker,
-        created_at=record.created_at,
-        ended_at=record.ended_at,
     )
+
+
+def _end_of(placement: Placement, other: Placement | None = None) -> str:
+    """Return strategy and server of one end of a move; the strategy alone where the server is the other's."""
+    strategy, server = placement.strategy.value, placement.home.server
+    is_same = other is not None and other.home.server == server
+    return strategy if is_same else f"{strategy}@{server}"

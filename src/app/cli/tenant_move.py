@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click.core import ParameterSource
+from click.globals import get_current_context
 
+from app.cli.errors import CommandError
 from app.cli.move_report import print_move, print_preview
 from app.cli.move_work import accompany
 from app.cli.options import data_dir_option, existing_settings, json_option
@@ -58,6 +61,13 @@ ARRIVED = {MoveStatus.GRACE, MoveStatus.FINISHING, MoveStatus.FINISHED}
 @data_dir_option
 def move(slug: str, as_json: bool, data_dir: Path | None, **options: Any) -> int:
     """Move a clinic while it works; ends when the clinic serves at its new home and was compared."""
+    is_grace_given = (
+        get_current_context().get_parameter_source("grace") is not ParameterSource.DEFAULT
+    )
+    if options["offline"] and is_grace_given:
+        raise CommandError(
+            "an offline move has no way back to keep: leave out --offline or --grace"
+        )
     settings = existing_settings(data_dir)
     if options["dry_run"]:
         preview = run_job(settings, lambda workplace: _Job(workplace, slug, options).foresee())

@@ -86,6 +86,7 @@ class Copy:
             chunks = await self._chunks(lanes[0], shapes)
             queue = iter(chunks)
             await side_by_side(self._work(lane, queue) for lane in lanes)
+            self._board.end_copy()
         finally:
             for lane in lanes:
                 await lane.close()

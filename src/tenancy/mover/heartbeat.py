@@ -39,6 +39,11 @@ class Heartbeat:
             with suppress(asyncio.CancelledError):
                 await beating
 
+    @property
+    def phase(self) -> str:
+        """How far the work is, in one word."""
+        return self._board.phase.value
+
     def progress(self) -> Any:
         """Return how far the work is, as the journal keeps it."""
         return msgspec.to_builtins(self._board.progress())

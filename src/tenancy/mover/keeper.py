@@ -56,6 +56,7 @@ class MoveKeeper:
         self._turns: dict[UUID, Turn] = {}
         self._last_turns: dict[UUID, float] = {}
         self._rests_until: dict[UUID, float] = {}
+        self._failures: dict[UUID, str] = {}
         self._loops: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -108,14 +109,19 @@ class MoveKeeper:
     async def _work(self, move_id: UUID, turn: Turn) -> None:
         try:
             record = await self._mover.work(move_id, turn=turn)
-            log.info("move %s: %s", move_id, record.status.value)
+            if record.status.is_ended:
+                log.info("move %s: %s", move_id, record.status.value)
+            self._failures.pop(move_id, None)
         except (MoveInProgressError, AttemptLostError):
             pass  # somebody else has it
         except Exception as error:  # noqa: BLE001  # whatever it is, the other moves go on
             self._rests_until[move_id] = asyncio.get_running_loop().time() + FAILURE_PAUSE_S
             # The class alone where it comes from a database: its message may quote a row.
             told = error if isinstance(error, MoveError) else type(error).__name__
-            log.warning("move %s cannot go on: %s", move_id, told)
+            if self._failures.get(move_id) != str(told):
+                # Once: it is tried again and again while a server is out of reach.
+                self._failures[move_id] = str(told)
+                log.warning("move %s cannot go on: %s", move_id, told)
         finally:
             del self._working[move_id], self._turns[move_id]
             self._last_turns[move_id] = asyncio.get_running_loop().time()

@@ -135,7 +135,10 @@ class KeptMove:
             self._heartbeat.forget_wish()
         if self._record.status is MoveStatus.RUNNING:
             await self._parts.store.moves.begin_grace(
-                self._plan.move_id, report=self._report, is_endless=MISMATCH in self._report
+                self._plan.move_id,
+                phase=self._heartbeat.phase,
+                report=self._report,
+                is_endless=MISMATCH in self._report,
             )
             self._is_in_grace = True
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct, structs
 from uuid_utils.compat import uuid7
 
@@ -19,12 +20,13 @@ from tenancy.mover.errors import (
     WayBackGoneError,
 )
 from tenancy.mover.parts import MoverParts
-from tenancy.mover.phases import Reached, nothing_happens
+from tenancy.mover.phases import Phase, Reached, nothing_happens
 from tenancy.mover.plan import GRACE_S_DEFAULT, MovePlan
 from tenancy.mover.preflight import Preflight, PreflightReport
 from tenancy.mover.progress import ProgressBoard
 from tenancy.mover.run import MoveRun
 from tenancy.mover.turns import Turn
+from tenancy.mover.wishes import refusal
 from tenancy.registry.errors import MoveOpenError, UnknownServerError
 from tenancy.registry.move_records import MoveRecord, MoveStatus, journal_row
 from tenancy.registry.records import PlatformActor
@@ -129,11 +131,17 @@ class Mover:
         if record is None:
             raise MoveInProgressError
         parts = structs.replace(self._parts, worker=worker)
-        run = MoveRun(parts, record, board or ProgressBoard())
+        board = board or ProgressBoard()
+        # Until something is done, the move stands where whoever worked on it before has left it.
+        board.phase = Phase(record.phase)
+        run = MoveRun(parts, record, board)
         try:
             await run.run(stays=stays, turn=turn)
         finally:
-            await self._parts.store.moves.release(move_id, worker)
+            progress = board.progress()
+            await self._parts.store.moves.release(
+                move_id, worker, phase=progress.phase.value, progress=msgspec.to_builtins(progress)
+            )
         return await self.move(move_id)
 
     async def want(self, move_id: UUID, wanted: str, *, actor: PlatformActor) -> MoveRecord:
@@ -142,18 +150,13 @@ class Mover:
         Raises `UnknownMoveError`, or `MoveStateError` where the move is too far or not far enough for it.
         """
         record = await self.move(move_id)
-        allowed = {
-            "abort": {MoveStatus.RUNNING, MoveStatus.ABORTING},
-            "rollback": {MoveStatus.GRACE, MoveStatus.ROLLING_BACK},
-            "finish": {MoveStatus.GRACE, MoveStatus.FINISHING},
-        }[wanted]
-        if record.grace_until is not None and wanted == "finish":
-            # The homes were compared: a way back that cannot be gone any more, its slot being lost, may be given up.
-            allowed.add(MoveStatus.ROLLING_BACK)
         if wanted == "rollback" and "way_back" in record.report:
             raise WayBackGoneError(record.report["way_back"])
-        if record.status not in allowed:
-            raise MoveStateError(f"a move that is {record.status.value} cannot do that")
+        # The homes were compared: a way back that cannot be gone any more, its slot being lost, may be given up.
+        is_stuck = record.grace_until is not None and record.status is MoveStatus.ROLLING_BACK
+        told = refusal(wanted, record.status)
+        if told is not None and not (is_stuck and wanted == "finish"):
+            raise MoveStateError(told)
         await self._parts.store.moves.want(move_id, wanted, actor=actor)
         return await self.move(move_id)
 

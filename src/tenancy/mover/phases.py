@@ -5,7 +5,11 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """How far a move has come; what is named has just been done, or for those in `-ing` form begins."""
+    """How far a move has come: what is named has just been done.
+
+    `lock_wait`, `apply_before_commit`, `before_decide` and `finalize_started` tell what is about to be done. Of the
+    last four, a move that is given up or goes back passes `purge_batch_k` and `cleaned` alone.
+    """
 
     PLANNED = "planned"
     ATTEMPT_SRC = "attempt_src"
@@ -34,8 +38,8 @@ class Phase(StrEnum):
     ROLLBACK_LOCKED = "rollback_locked"
     ROLLBACK_DECIDED = "rollback_decided"
     FINALIZE_STARTED = "finalize_started"
-    PURGE_BATCH = "purge_batch_k"
     SLOT_DROPPED = "slot_dropped"
+    PURGE_BATCH = "purge_batch_k"
     CLEANED = "cleaned"
 
 

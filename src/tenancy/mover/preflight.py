@@ -17,7 +17,12 @@ from tenancy.tenant import Home
 ROWS_A_SECOND: Final = 100_000
 """Rows copied, hashed and compared a second, measured on two cores; for estimates only."""
 
+FIXED_S: Final = 1.0
+"""What the smallest move takes to its decision, measured on two quiet cores: homes, slots and looks, no rows."""
+
 ONLINE_PAUSE_MS: Final = 25
+"""On quiet cores; `docs/soak-moves.md` has what it is under load."""
+
 OFFLINE_PAUSE_S_MAX: Final = 30.0
 """An offline move lets writes wait as long as it copies; above this it wants to be forced."""
 
@@ -79,7 +84,7 @@ class Preflight:
             await source.close()
         await self._look_at_target()
         rows = sum(table.rows for table in tables)
-        seconds = rows / ROWS_A_SECOND
+        seconds = FIXED_S + rows / ROWS_A_SECOND
         pause_ms = seconds * 1000 if self._plan.is_offline else ONLINE_PAUSE_MS
         if self._plan.is_offline and seconds > OFFLINE_PAUSE_S_MAX and not is_forced:
             self._refusals.append(

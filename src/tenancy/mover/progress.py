@@ -48,6 +48,7 @@ class ProgressBoard:
         self._octets = 0
         self._started = time.monotonic()
         self._copy_started: float | None = None
+        self._copy_ended: float | None = None
         self._octets_a_second_max = (
             None if megabytes_a_second_max is None else megabytes_a_second_max * OCTETS_PER_MB
         )
@@ -55,7 +56,7 @@ class ProgressBoard:
     def restart(self) -> None:
         """Forget what an earlier attempt has copied."""
         self.tables, self._expected, self._octets = {}, {}, 0
-        self._copy_started = None
+        self._copy_started = self._copy_ended = None
 
     def expect(self, table: str, rows: int) -> None:
         """Note how many rows a table is thought to have."""
@@ -66,6 +67,11 @@ class ProgressBoard:
         """Note that a chunk is at the target."""
         self.tables[table] = self.tables.get(table, TableCount()).plus(count)
         self._octets += octets
+
+    def end_copy(self) -> None:
+        """Note that every row is at the target: what was expected was an estimate, and the copy takes no longer."""
+        self._copy_ended = time.monotonic()
+        self._expected = {}
 
     async def throttle(self, octets: int) -> None:
         """Wait as long as the copy is ahead of its limit."""
@@ -79,7 +85,8 @@ class ProgressBoard:
         now = time.monotonic()
         rows = sum(count.rows for count in self.tables.values())
         expected = max(rows, sum(self._expected.values()))
-        copying = now - self._copy_started if self._copy_started is not None else 0.0
+        copy_now = now if self._copy_ended is None else self._copy_ended
+        copying = copy_now - self._copy_started if self._copy_started is not None else 0.0
         megabytes = self._octets / OCTETS_PER_MB
         return MoveProgress(
             phase=self.phase,

@@ -6,6 +6,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from tenancy.mover.announce import Announcer
 from tenancy.mover.apply import Applier
 from tenancy.mover.cutover import CutOver
 from tenancy.mover.ends import HomeRows, Purge
@@ -53,6 +54,7 @@ class SettledMove:
         self._plan = plan
         self._board = board
         self.attempt = attempt
+        self._announcer = Announcer(parts, plan, board)
         self._rows = HomeRows(parts.pools)
         self._shapes: Shapes = {}
         self._stream: ChangeStream | None = None
@@ -79,9 +81,8 @@ class SettledMove:
         """Tell everybody where the clinic is. Each step may be repeated; none decides anything."""
         plan = self._plan
         await self._rows.activate(plan, self.attempt)
-        await self._parts.store.moves.decided(plan.move_id, plan.target, values={"report": report})
-        self._parts.forget(plan.tenant_id)
-        self._tell(Phase.REGISTRY_WRITTEN)
+        await self._announcer.decided(plan.target, Phase.REGISTRY_WRITTEN, report=report)
+        self._announcer.tell(Phase.REGISTRY_WRITTEN)
         forward = Replication(self._parts.pools, plan.source.home)
         await forward.withdraw(StreamNames.forward(plan.move_id))
 
@@ -103,7 +104,7 @@ class SettledMove:
             await connection.close()
         await self._tie_source()
         applier = Applier(
-            pools, plan.source, self._shapes, attempt=self.attempt, reached=self._tell
+            pools, plan.source, self._shapes, attempt=self.attempt, reached=self._parts.reached
         )
         stream = ChangeStream(
             pools,
@@ -111,14 +112,14 @@ class SettledMove:
             names,
             applier,
             board=self._board,
-            reached=self._tell,
+            reached=self._parts.reached,
         )
         self._stream = stream
         await stream.open()
         if applier.applied_lsn < start:
             await applier.start_at(start)
             await stream.confirm()
-        self._tell(Phase.REVERSE_STARTED)
+        self._announcer.tell(Phase.REVERSE_STARTED)
 
     async def _tie_source(self) -> None:
         """Make the old home's stream row this attempt's; it may be that of an earlier move or missing."""
@@ -159,7 +160,7 @@ class SettledMove:
             await source.release()
             await target.release()
         self._refuse_difference(differing(mine, theirs))
-        self._tell(Phase.FULL_VERIFY)
+        self._announcer.tell(Phase.FULL_VERIFY)
         return theirs
 
     async def compare_now(self) -> dict[str, TableCount]:
@@ -188,7 +189,7 @@ class SettledMove:
             await target.release()
             await holder.release()
         self._refuse_difference(differing(mine, theirs))
-        self._tell(Phase.FULL_VERIFY)
+        self._announcer.tell(Phase.FULL_VERIFY)
         return theirs
 
     async def follow(self) -> int:
@@ -210,7 +211,7 @@ class SettledMove:
                 attempt=self.attempt,
                 shapes=self._shapes,
                 stream=self._stream,
-                reached=self._tell_rollback,
+                reached=self._announcer.tell_rollback,
             )
             cut_over.target_state = "moved"
             try:
@@ -238,23 +239,21 @@ class SettledMove:
         """Tell everybody that the clinic is back, and remove what the target still holds."""
         back = self._plan.backwards()
         await self._rows.activate(back, self.attempt)
-        await self._parts.store.moves.decided(
-            self._plan.move_id, back.target, values={"status": MoveStatus.ROLLING_BACK.value}
-        )
-        self._parts.forget(self._plan.tenant_id)
+        status = MoveStatus.ROLLING_BACK.value
+        await self._announcer.decided(back.target, Phase.ROLLBACK_DECIDED, status=status)
         await self.close()
         await self._withdraw_all()
         await self._purge().left_home(self._plan.target, self.attempt)
-        self._tell(Phase.CLEANED)
+        self._announcer.tell(Phase.CLEANED)
 
     async def finish(self) -> None:
         """Give up the way back and remove what the old home still holds."""
-        self._tell(Phase.FINALIZE_STARTED)
+        self._announcer.tell(Phase.FINALIZE_STARTED)
         await self.close()
         await self._withdraw_all()
-        self._tell(Phase.SLOT_DROPPED)
+        self._announcer.tell(Phase.SLOT_DROPPED)
         await self._purge().left_home(self._plan.source, self.attempt)
-        self._tell(Phase.CLEANED)
+        self._announcer.tell(Phase.CLEANED)
 
     async def give_up_way_back(self) -> None:
         """Follow no more, and let the new home's server forget its log; the old home stays as it is until the end."""
@@ -274,20 +273,11 @@ class SettledMove:
         await Replication(pools, plan.target.home).withdraw(StreamNames.reverse(plan.move_id))
 
     def _purge(self) -> Purge:
-        return Purge(self._parts.pools, self._parts.strategies, self._tell)
+        return Purge(self._parts.pools, self._parts.strategies, self._announcer.tell)
 
     def _refuse_difference(self, tables: tuple[str, ...]) -> None:
         if tables:
             raise MismatchError(tables)
-
-    def _tell(self, phase: Phase) -> None:
-        self._board.phase = phase
-        self._parts.reached(phase)
-
-    def _tell_rollback(self, phase: Phase) -> None:
-        """Name the two moments of the way back by their own names."""
-        own = {Phase.LOCKED: Phase.ROLLBACK_LOCKED, Phase.DECIDED: Phase.ROLLBACK_DECIDED}
-        self._tell(own.get(phase, phase))
 
 
 def report_of(counts: dict[str, TableCount]) -> dict[str, Any]:

@@ -96,6 +96,7 @@ class ChangeStream:
         self._reached(Phase.APPLIED_NOT_CONFIRMED)
         await self.confirm()
         self._board.changes_applied += changes
+        self._board.lag_bytes = await self.lag_bytes()
         return changes
 
     async def confirm(self) -> None:
@@ -121,7 +122,6 @@ class ChangeStream:
             if changes > before * SHRINKING_BATCHES:
                 return
             before = changes
-            self._board.lag_bytes = await self.lag_bytes()
 
     async def come_close(self) -> None:
         """Bring the place where the server begins to decode near the end of its log.

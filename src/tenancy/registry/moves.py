@@ -21,6 +21,7 @@ HEARTBEAT_S_MAX: Final = 10
 """A worker that was not heard of for so long is taken for dead. Nothing is lost if it is not: the homes refuse it."""
 
 OPEN_MOVES_MAX: Final = 1000
+PHASE_AT_END: Final = "cleaned"
 
 _COLUMNS = MoveRow.__table__.c
 _MOVES = select(MoveRow.__table__)
@@ -133,11 +134,11 @@ class MoveRecords:
             row = (await connection.execute(statement)).one_or_none()
         return (row is not None), (row[0] if row is not None else None)
 
-    async def release(self, move_id: UUID, worker: str) -> None:
-        """Let the next process have the move at once."""
+    async def release(self, move_id: UUID, worker: str, **left: Any) -> None:
+        """Let the next process have the move at once, and leave word how far it is."""
+        held = (MoveRow.id == move_id, MoveRow.worker == worker)
         async with self._engine.begin() as connection:
-            held = (MoveRow.id == move_id, MoveRow.worker == worker)
-            await connection.execute(update(MoveRow).where(*held).values(worker=None))
+            await connection.execute(update(MoveRow).where(*held).values(worker=None, **left))
 
     async def want(self, move_id: UUID, wanted: str, *, actor: PlatformActor) -> None:
         """Write down what somebody wants of the move; whoever works on it acts on it."""
@@ -167,20 +168,15 @@ class MoveRecords:
 
     async def failed(self, move_id: UUID, worker: str, reason: str) -> None:
         """Write down why a try has failed, while the move still is this worker's and not known to be decided."""
+        held = (MoveRow.id == move_id, MoveRow.worker == worker, MoveRow.decided_at.is_(None))
         async with self._engine.begin() as connection:
-            await connection.execute(
-                update(MoveRow)
-                .where(
-                    MoveRow.id == move_id, MoveRow.worker == worker, MoveRow.decided_at.is_(None)
-                )
-                .values(error=reason)
-            )
+            await connection.execute(update(MoveRow).where(*held).values(error=reason))
 
-    async def decided(self, move_id: UUID, placement: Placement, *, values: dict[str, Any]) -> None:
+    async def decided(self, move_id: UUID, placement: Placement, *, values: dict[str, Any]) -> bool:
         """Write where the clinic lives now, with what else is new of the move, in one transaction.
 
-        The registry follows the homes: a placement that knows of a later epoch stays as it is. Audited once, by who
-        is the first to tell, who also clears why earlier tries had failed; whoever takes the move over tells it again.
+        Returns whether nobody has told it before. The registry follows the homes: a placement that knows of a later
+        epoch stays as it is. Audited once, by who is the first to tell, who also clears why earlier tries had failed.
         """
         server_id = (
             select(DatabaseServerRow.id)
@@ -215,7 +211,7 @@ class MoveRecords:
                 )
             )
             if not told.rowcount and was_decided:
-                return
+                return False
             event = _event(
                 "move_decided",
                 placement.tenant_id,
@@ -223,6 +219,7 @@ class MoveRecords:
                 {"strategy": placement.strategy.value, "server": placement.home.server},
             )
             await record_platform_event(connection, PlatformActor(), event)
+            return True
 
     async def add_waits(self, tenant_id: TenantId, *, requests: int, longest_ms: float) -> None:
         """Count requests that waited at a clinic's fence to its move that is not ended."""
@@ -237,7 +234,7 @@ class MoveRecords:
             )
 
     async def begin_grace(
-        self, move_id: UUID, *, report: dict[str, Any], is_endless: bool = False
+        self, move_id: UUID, *, phase: str, report: dict[str, Any], is_endless: bool = False
     ) -> None:
         """Note that the clinic serves at its new home, compared, and how long the way back is kept.
 
@@ -251,6 +248,7 @@ class MoveRecords:
                 .where(MoveRow.id == move_id, MoveRow.status == MoveStatus.RUNNING.value)
                 .values(
                     status=MoveStatus.GRACE.value,
+                    phase=phase,
                     report=report,
                     grace_until=func.clock_timestamp() + kept,
                     wanted=func.nullif(MoveRow.wanted, "abort"),
@@ -266,13 +264,21 @@ class MoveRecords:
             return await connection.scalar(statement) is not None
 
     async def end(self, move_id: UUID, status: MoveStatus, *, report: dict[str, Any]) -> None:
-        """Close the move; its report goes to the audit trail too."""
+        """Close the move, of which nothing is left to be done; its report goes to the audit trail too."""
+        progress = report.get("progress", {}) | {"phase": PHASE_AT_END}
         async with self._engine.begin() as connection:
             row = (
                 await connection.execute(
                     update(MoveRow)
                     .where(MoveRow.id == move_id, MoveRow.ended_at.is_(None))
-                    .values(status=status.value, ended_at=func.now(), worker=None, report=report)
+                    .values(
+                        status=status.value,
+                        phase=PHASE_AT_END,
+                        progress=progress,
+                        ended_at=func.now(),
+                        worker=None,
+                        report=report,
+                    )
                     .returning(MoveRow.tenant_id)
                 )
             ).one_or_none()
