@@ -1,4 +1,4 @@
-"""A mover notices that a server on another machine is gone without a word: its heart would beat on for ever."""
+"""What is asked of the system for connections to other machines; what a mover does then is in `test_traps_partition.py`."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from tenancy.runtime import Tenancy
 from tenancy.silence import PROBE_AFTER_S, SILENCE_S_MAX
 
 
-async def test_a_connection_to_another_machine_breaks_when_that_falls_silent(
+async def test_a_connection_to_another_machine_has_the_limits_of_silence_set(
     tenancy: Tenancy, elsewhere: SecondServer
 ) -> None:
     connection = await tenancy.pools.connect(
