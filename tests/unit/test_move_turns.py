@@ -9,6 +9,7 @@ from msgspec import structs
 from uuid_utils.compat import uuid7
 
 from tenancy.mover import turns
+from tenancy.mover.errors import MoveError
 from tenancy.mover.keeper import MOVES_AT_ONCE_MAX, PLACES_KEPT, MoveKeeper
 from tenancy.mover.turns import Turn
 from tenancy.registry.move_records import MoveRecord, MoveStatus, journal_row, move_record
@@ -150,3 +151,27 @@ async def test_what_is_wanted_of_a_way_back_is_done_before_others_have_their_tur
     await look(keeper)
     assert waiting in journal.worked
     await keeper.close()
+
+
+class OutOfReach:
+    """A mover that cannot go on, for reasons that change once."""
+
+    def __init__(self, *reasons: str) -> None:
+        self._reasons = iter(reasons)
+
+    async def work(self, move_id: UUID, *, turn: Turn) -> MoveRecord:
+        raise MoveError(next(self._reasons))
+
+
+async def test_a_move_that_cannot_go_on_is_told_of_once_for_each_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stuck = record(MoveStatus.RUNNING)
+    mover: Any = OutOfReach("no way", "no way", "no way", "no slot")
+    journal: Any = Journal([stuck])
+    keeper = MoveKeeper(mover, journal, dict)
+    for _ in range(4):
+        assert keeper._begin(stuck)
+        await asyncio.wait(keeper._working.values())
+    told = [text.rpartition(": ")[2] for text in caplog.messages]
+    assert told == ["no way", "no slot"]
