@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CursorResult, case, func, insert, or_, select, update
+from sqlalchemy import case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -75,8 +75,7 @@ class MoveRecords:
             statement = statement.where(MoveRow.id < before)
         if tenant_id is not None:
             statement = statement.where(MoveRow.tenant_id == tenant_id)
-        async with self._engine.connect() as connection:
-            return _records(await connection.execute(statement))
+        return await self._many(statement)
 
     async def abandoned(self) -> Sequence[MoveRecord]:
         """Return the moves that nobody works on, oldest first."""
@@ -85,8 +84,7 @@ class MoveRecords:
             .order_by(MoveRow.id)
             .limit(OPEN_MOVES_MAX)
         )
-        async with self._engine.connect() as connection:
-            return _records(await connection.execute(statement))
+        return await self._many(statement)
 
     async def in_grace(self) -> Sequence[MoveRecord]:
         """Return the moves whose way back is kept, oldest first."""
@@ -95,8 +93,7 @@ class MoveRecords:
             .order_by(MoveRow.id)
             .limit(OPEN_MOVES_MAX)
         )
-        async with self._engine.connect() as connection:
-            return _records(await connection.execute(statement))
+        return await self._many(statement)
 
     async def open_ids(self) -> set[UUID]:
         """Return the moves that are not ended."""
@@ -288,6 +285,12 @@ class MoveRecords:
                 )
                 await record_platform_event(connection, PlatformActor(), event)
 
+    async def _many(self, statement: Any) -> Sequence[MoveRecord]:
+        async with self._engine.connect() as connection:
+            return [
+                move_record(dict(row)) for row in (await connection.execute(statement)).mappings()
+            ]
+
     async def _one(self, statement: Any) -> MoveRecord | None:
         async with self._engine.connect() as connection:
             row = (await connection.execute(statement)).mappings().one_or_none()
@@ -300,7 +303,3 @@ def _event(
     return PlatformEvent(
         action=action, entity_type="move", entity_id=move_id, tenant_id=tenant_id, details=details
     )
-
-
-def _records(result: CursorResult[Any]) -> list[MoveRecord]:
-    return [move_record(dict(row)) for row in result.mappings()]
