@@ -116,7 +116,11 @@ class MoveRun:
             await self._rows.unready(self.plan.backwards(), settled.attempt, "moved")
         if standing is Standing.ROLLED_BACK:
             return await kept.clean_after_roll_back()
-        is_given_up = standing is Standing.PURGED or self._record.status is MoveStatus.FINISHING
+        is_given_up = (
+            standing is Standing.PURGED
+            or self._record.status is MoveStatus.FINISHING
+            or self._heartbeat.wanted == "finish"
+        )
         if self.plan.is_offline or is_given_up:
             # There never was a way back, or of what it needs anything may be gone.
             return await kept.settle_for_good()
@@ -157,7 +161,7 @@ class MoveRun:
             # An offline move is not tried again by itself: each time the clinic's writes would wait for the copy.
             # What failed may have failed because somebody else goes on with the move: then it is not ours to give up.
             await self._rows.require_attempt(self.plan, attempt.attempt)
-            await self._parts.store.moves.note(self.plan.move_id, error=reason_of(error))
+            await self._note(error=reason_of(error))
             await self._abort()
             raise
         kept = self._kept(self._settled(attempt.attempt))
@@ -173,7 +177,7 @@ class MoveRun:
         The old home decides who has the move, so a new home that is out of reach does not keep it from its end.
         """
         plan = self.plan
-        await self._parts.store.moves.note(plan.move_id, status=MoveStatus.ABORTING.value)
+        await self._note(status=MoveStatus.ABORTING.value)
         # Whoever else still works on it cannot decide from here on.
         attempt = await self._take_source()
         await Replication(self._parts.pools, plan.source.home).withdraw(
@@ -193,7 +197,7 @@ class MoveRun:
             is_there = await self._target_exists(purge)
         except OUT_OF_REACH:
             log.warning("move %s: %s", plan.move_id, LEFT_BEHIND)
-            await self._parts.store.moves.note(plan.move_id, error=LEFT_BEHIND)
+            await self._note(error=LEFT_BEHIND)
             return
         if is_there:
             await Replication(self._parts.pools, plan.target.home).withdraw(
@@ -218,6 +222,12 @@ class MoveRun:
             )
         finally:
             await connection.close()
+
+    async def _note(self, **values: Any) -> None:
+        """Write into the journal; raise `AttemptLostError` for who does not have the move any more."""
+        moves, worker = self._parts.store.moves, self._parts.worker
+        if not await moves.note(self.plan.move_id, only_by=worker, **values):
+            raise AttemptLostError
 
     async def _note_failure(self, error: BaseException) -> None:
         """Say in the journal why it does not go on; a registry that is out of reach is told the next time."""

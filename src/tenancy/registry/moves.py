@@ -105,11 +105,7 @@ class MoveRecords:
         """Take over an abandoned move; None when somebody works on it or it is ended."""
         statement = (
             update(MoveRow)
-            .where(
-                MoveRow.id == move_id,
-                MoveRow.ended_at.is_(None),
-                _IS_ABANDONED,
-            )
+            .where(MoveRow.id == move_id, MoveRow.ended_at.is_(None), _IS_ABANDONED)
             .values(worker=worker, heartbeat_at=func.clock_timestamp())
             .returning(*_COLUMNS)
         )
@@ -237,8 +233,7 @@ class MoveRecords:
 
         An `abort` that came too late is forgotten. With `is_endless` the old home stays until somebody finishes the move.
         """
-        kept = func.make_interval(0, 0, 0, 0, 0, 0, MoveRow.grace_s)
-        kept = func.make_interval(ENDLESS_YEARS) if is_endless else kept
+        interval = (ENDLESS_YEARS,) if is_endless else (0, 0, 0, 0, 0, 0, MoveRow.grace_s)
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(MoveRow)
@@ -247,7 +242,7 @@ class MoveRecords:
                     status=MoveStatus.GRACE.value,
                     phase=phase,
                     report=report,
-                    grace_until=func.clock_timestamp() + kept,
+                    grace_until=func.clock_timestamp() + func.make_interval(*interval),
                     wanted=func.nullif(MoveRow.wanted, "abort"),
                 )
             )
