@@ -4,13 +4,15 @@ from app.postgres import PostgresServer
 from app.settings import Settings
 from tenancy.admission import AdmissionLimits
 from tenancy.bootstrap import prepare_homes, prepare_registry, prepare_roles
-from tenancy.fleet import HomeMigration, MigrationProgress, migrate_fleet
+from tenancy.fleet.lane import HomeMigration
+from tenancy.fleet.migration import FleetMigration, MigrationProgress, MigrationScope
 from tenancy.pools import PoolLimits
 from tenancy.runtime import Tenancy, TenancyOptions
 from tenancy.tenant import Server, ServerTier
 
 MAIN_SERVER_CAPACITY = 20_000
 MAIN_SERVER_TIER = ServerTier.SHARED
+EVERY_HOME = MigrationScope()
 
 
 def tenancy_options(settings: Settings, main_server: Server) -> TenancyOptions:
@@ -58,12 +60,18 @@ async def prepare_server(settings: Settings, server: PostgresServer) -> None:
 
 
 async def migrate_everything(
-    settings: Settings, server: PostgresServer, progress: MigrationProgress
+    settings: Settings,
+    server: PostgresServer,
+    progress: MigrationProgress,
+    scope: MigrationScope = EVERY_HOME,
 ) -> list[HomeMigration]:
-    """Prepare the server, then bring every home to the newest revision; return what became of each."""
+    """Prepare the server, then bring the homes in scope to the newest revision; return what became of each.
+
+    Homes that are known to be at it are not among them.
+    """
     await prepare_server(settings, server)
     tenancy = Tenancy(tenancy_options(settings, server.address))
     try:
-        return await migrate_fleet(tenancy, progress)
+        return await FleetMigration(tenancy, scope, progress).run()
     finally:
         await tenancy.close()

@@ -1,5 +1,6 @@
 """Makes databases and schemas that tenants can live in; the strategies are written in its terms."""
 
+import hashlib
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
@@ -33,10 +34,19 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1),
 """
 
 
+REVISION_DIGITS = 12
+
+
 @cache
 def database_script() -> str:
     """Return the script that every database holding tenants is given (`tenancy/sql/database.sql`)."""
     return files("tenancy").joinpath("sql/database.sql").read_text(encoding="utf-8")
+
+
+@cache
+def database_revision() -> str:
+    """Return a word for that script: a database that was given another one has other functions."""
+    return hashlib.sha256(database_script().encode()).hexdigest()[:REVISION_DIGITS]
 
 
 SERVING = frozenset({"active", "ready"})

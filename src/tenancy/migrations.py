@@ -1,10 +1,11 @@
 """Brings homes and the registry to the newest revision: rendered once as SQL, sent to each as one script."""
 
 import io
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from alembic import command
@@ -14,8 +15,15 @@ from msgspec import Struct
 
 from tenancy.errors import TenancyError
 
-LOCK_WAIT_MS_MAX = 2000
+LOCK_WAIT_MS_MAX: Final = 2000
+"""For another migration of the same schema, behind which nobody waits."""
+
+TABLE_LOCK_WAIT_MS_MAX: Final = 200
+"""For a table: a clinic's requests queue behind whoever waits for its lock."""
+
 MIGRATION_LOCK = 7303  # advisory lock class: two migrations of one schema never run at once
+UNEXPECTED_REVISION: Final = "TNREV"
+"""SQLSTATE of a home that is not at the revision it was thought to be."""
 
 
 class Tree(Struct, frozen=True):
@@ -61,6 +69,33 @@ def render_upgrade(tree: Tree, lower: str, upper: str) -> str:
     return output.getvalue()
 
 
+OnlineStep = Callable[[Any], Awaitable[None]]
+"""What a revision that SQL alone cannot express does on a connection, as owner, with the schema in the search path."""
+
+
+@cache
+def upgrade_steps(tree: Tree, lower: str) -> tuple[str | OnlineStep, ...]:
+    """Return what takes a target from `lower` (or `base`) to the head: SQL, and `run_online` of the revisions that have it.
+
+    Raises `NewerRevisionError` for a revision that this release's tree does not have.
+    """
+    scripts = ScriptDirectory.from_config(configuration(tree))
+    known = {script.revision for script in scripts.walk_revisions()}
+    if lower not in known | {"base"}:
+        raise NewerRevisionError(
+            f"the data are at revision {lower} of the {tree.name} tree, made by a newer release; install that one"
+        )
+    steps: list[str | OnlineStep] = []
+    rendered = lower
+    for script in reversed(list(scripts.iterate_revisions("head", lower))):
+        if (run_online := getattr(script.module, "run_online", None)) is not None:
+            steps += [render_upgrade(tree, rendered, script.revision), run_online]
+            rendered = script.revision
+    if rendered != head_revision(tree):
+        steps.append(render_upgrade(tree, rendered, "head"))
+    return tuple(steps)
+
+
 async def current_revision(connection: Any, tree: Tree, schema: str) -> str | None:
     """Return the revision of a schema, None where the tree was never run."""
     table = f'"{schema}"."{tree.version_table}"'
@@ -78,39 +113,61 @@ class HomeBusyError(TenancyError):
     """The home is being moved or migrated by another process: run this again afterwards."""
 
 
-def check_known(tree: Tree, revision: str | None) -> None:
-    """Raise `NewerRevisionError` for a revision that this release's tree does not have."""
-    known = {s.revision for s in ScriptDirectory.from_config(configuration(tree)).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise NewerRevisionError(
-            f"the data are at revision {revision} of the {tree.name} tree, made by a newer release; install that one"
-        )
-
-
 async def upgrade_schema(connection: Any, tree: Tree, schema: str) -> tuple[str | None, str]:
     """Bring one schema to the head of its tree in one transaction; return the revisions before and after.
 
-    Waits at most `LOCK_WAIT_MS_MAX` for a table lock, so that no clinic's requests queue behind it. Raises
-    `NewerRevisionError`, or `HomeBusyError` while a move holds the tables as they are.
+    Waits shortly for table locks, so that no clinic's requests queue behind it. Raises `NewerRevisionError`, or
+    `HomeBusyError` while a move or another migration holds the tables as they are.
     """
     head = head_revision(tree)
     if await current_revision(connection, tree, schema) == head:
         return head, head
-    async with connection.transaction():
-        await connection.execute(
-            f"SET LOCAL lock_timeout = {LOCK_WAIT_MS_MAX}; SET LOCAL client_min_messages = warning"
-        )
-        try:
-            await connection.execute(
-                f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK}, hashtext('{schema}'))"
-            )
-        except asyncpg.LockNotAvailableError as error:
-            raise HomeBusyError from error
-        await connection.execute(
-            f'SET LOCAL ROLE clinic_owner; SET LOCAL search_path = "{schema}", extensions'
-        )
-        before = await current_revision(connection, tree, schema)
-        check_known(tree, before)
-        if before != head:
-            await connection.execute(render_upgrade(tree, before or "base", head))
+    try:
+        async with connection.transaction():
+            await connection.execute(_hold(schema))
+            before = await current_revision(connection, tree, schema)
+            for step in upgrade_steps(tree, before or "base") if before != head else ():
+                await (connection.execute(step) if isinstance(step, str) else step(connection))
+    except asyncpg.LockNotAvailableError as error:
+        raise HomeBusyError from error
     return before, head
+
+
+async def upgrade_known(connection: Any, tree: Tree, schema: str, before: str) -> None:
+    """Bring one schema that is thought to be at `before` to the head in one round trip.
+
+    Raises what `upgrade_schema` does, with nothing changed. A schema that is at another revision, or a revision that
+    runs online, takes the longer way.
+    """
+    steps = upgrade_steps(tree, before)
+    if len(steps) == 1 and isinstance(steps[0], str):
+        script = f"BEGIN; {_hold(schema)}; {_expect(tree, before)}; {steps[0]}; COMMIT"
+        try:
+            await connection.execute(script)
+        except asyncpg.PostgresError as error:
+            await connection.execute("ROLLBACK")
+            if isinstance(error, asyncpg.LockNotAvailableError):
+                raise HomeBusyError from error
+            if error.sqlstate != UNEXPECTED_REVISION:
+                raise
+        else:
+            return
+    await upgrade_schema(connection, tree, schema)
+
+
+def _hold(schema: str) -> str:
+    """Return what begins every migration of a schema: its lock first, which nobody else's requests wait for."""
+    return (
+        f"SET LOCAL lock_timeout = {LOCK_WAIT_MS_MAX}; SET LOCAL client_min_messages = warning;"
+        f" SELECT pg_advisory_xact_lock({MIGRATION_LOCK}, hashtext('{schema}'));"
+        f" SET LOCAL lock_timeout = {TABLE_LOCK_WAIT_MS_MAX};"
+        f' SET LOCAL ROLE clinic_owner; SET LOCAL search_path = "{schema}", extensions'
+    )
+
+
+def _expect(tree: Tree, revision: str) -> str:
+    return (
+        f"DO $expect$ BEGIN IF (SELECT version_num FROM {tree.version_table}) IS DISTINCT FROM '{revision}' THEN"
+        f" RAISE EXCEPTION 'not at revision {revision}' USING ERRCODE = '{UNEXPECTED_REVISION}';"
+        f" END IF; END $expect$"
+    )

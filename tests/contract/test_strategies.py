@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from tenancy.credentials import DatabaseRole
 from tenancy.errors import HomeServesError
-from tenancy.fleet import every_home
+from tenancy.fleet.homes import every_home
 from tenancy.migrations import TENANT_TREE, current_revision, head_revision
 from tenancy.pools import PoolLimits, Pools
 from tenancy.runtime import Tenancy

@@ -1,112 +1,21 @@
 """A data directory of an older release is migrated at start; one of a newer release is refused with a clear line."""
 
-import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-from msgspec.structs import replace
 
 from app.postgres import PostgresServer
 from app.preparation import migrate_everything, prepare_server, tenancy_options
 from app.settings import Settings
-from clinics import Clinic, ClinicMaker
+from releases import forget_rendered, revision, run
 from tenancy import migrations
 from tenancy.bootstrap import prepare_registry, prepare_roles
 from tenancy.credentials import DatabaseRole
-from tenancy.fleet import HomeMigration
-from tenancy.migrations import (
-    REGISTRY_TREE,
-    TENANT_TREE,
-    NewerRevisionError,
-    current_revision,
-    head_revision,
-)
+from tenancy.fleet.lane import HomeMigration
+from tenancy.migrations import REGISTRY_TREE, NewerRevisionError, current_revision, head_revision
 from tenancy.runtime import Tenancy
 from tenancy.tenant import Home, StrategyName
-
-NEXT_REVISION = '''"""Adds a column.
-
-Revision ID: 0002
-Revises: 0001
-"""
-
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    op.execute("ALTER TABLE specialty ADD COLUMN shown_as text")
-'''
-
-
-@pytest.fixture
-def older(settings: Settings) -> Settings:
-    """Settings of a platform of its own on the same server, so that no other test meets its revisions."""
-    suffix = secrets.token_hex(4)
-    return replace(
-        settings,
-        registry_database=f"clinic_registry_{suffix}",
-        pool_database=f"clinic_pool_{suffix}",
-    )
-
-
-@pytest.fixture
-def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The same code with one more tenant revision; undone by the yielded object."""
-    newer = tmp_path / "alembic"
-    shutil.copytree(migrations.migrations_directory(), newer)
-    (newer / "tenant" / "versions" / "0002_expand_shown_as.py").write_text(NEXT_REVISION)
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "migrations_directory", lambda: newer)
-        forget_rendered()
-        yield patch
-    forget_rendered()
-
-
-def forget_rendered() -> None:
-    migrations.head_revision.cache_clear()
-    migrations.render_upgrade.cache_clear()
-
-
-@pytest.fixture
-async def fleet(
-    older: Settings, postgres: PostgresServer
-) -> AsyncIterator[tuple[Tenancy, dict[StrategyName, Home]]]:
-    await prepare_server(older, postgres)
-    async with Tenancy(tenancy_options(older, postgres.address)) as tenancy:
-        maker = ClinicMaker(tenancy, older, httpx.AsyncClient())
-        homes = {}
-        for strategy in StrategyName:
-            clinic: Clinic = await maker.make(f"u{secrets.token_hex(5)}", strategy)
-            resolved = await tenancy.directory.by_id(clinic.tenant_id)
-            assert resolved is not None
-            homes[strategy] = resolved.placement.home
-        yield tenancy, homes
-
-
-async def run(tenancy: Tenancy, home: Home, statement: str) -> None:
-    connection = await tenancy.pools.connect(home.server, home.database, DatabaseRole.MIGRATOR)
-    try:
-        await connection.execute(
-            f'SET ROLE clinic_owner; SET search_path = "{home.schema}"; {statement}'
-        )
-    finally:
-        await connection.close()
-
-
-async def revision(tenancy: Tenancy, home: Home) -> str | None:
-    connection = await tenancy.pools.connect(home.server, home.database, DatabaseRole.MIGRATOR)
-    try:
-        return await current_revision(connection, TENANT_TREE, home.schema)
-    finally:
-        await connection.close()
 
 
 async def test_every_home_is_migrated_past_one_that_fails(

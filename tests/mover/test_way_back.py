@@ -8,7 +8,6 @@ import pytest
 from clinics import Clinic
 from moves import contents, move, mover_of, placement_of
 from tenancy.credentials import DatabaseRole
-from tenancy.fleet import HomeMigration, ways_back_ended
 from tenancy.mover import kept
 from tenancy.mover.errors import MoveRefusedError, WayBackGoneError
 from tenancy.mover.plan import MovePlan, StreamNames
@@ -136,15 +135,3 @@ async def test_a_row_that_the_old_home_cannot_hold_ends_the_way_back_only(
     ended = await mover_of(tenancy).work(record.id)
     assert ended.status is MoveStatus.FINISHED
     assert "no way back" in (ended.error or "")
-
-
-async def test_a_migration_says_whose_way_back_it_ends(
-    tenancy: Tenancy, make_clinic: Callable[..., Awaitable[Clinic]]
-):
-    clinic = await make_clinic(SCHEMA)
-    record = await move(tenancy, clinic.tenant_id, DATABASE)
-    unchanged = HomeMigration(home=record.target.home, before="a", after="a")
-    assert await ways_back_ended(tenancy, unchanged) is None
-    for home in (record.source.home, record.target.home):
-        told = await ways_back_ended(tenancy, HomeMigration(home=home, before="a", after="b"))
-        assert told == f"ends the way back of moves in grace: {record.id}"

@@ -11,7 +11,7 @@ from app.cli.output import busy, print_json
 from app.cli.workplace import Workplace, run_job
 from app.readiness import installed_release, readiness_of
 from controllers.health import Revisions
-from tenancy.fleet import every_placement
+from tenancy.fleet.homes import every_placement
 from tenancy.inspection.inspector import Finding, Inspector
 
 EXIT_FINDINGS = 1

@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tenancy.registry.home_revisions import HomeRevisions
 from tenancy.registry.moves import MoveRecords
 from tenancy.registry.operators import OperatorRecords
 from tenancy.registry.repeats import RepeatRecords
@@ -24,6 +25,7 @@ class RegistryStore:
         self.plans = PlanRecords(engine)
         self.operators = OperatorRecords(engine)
         self.moves = MoveRecords(engine)
+        self.home_revisions = HomeRevisions(engine)
         self.provisioning = ProvisioningRecords(engine)
 
     async def server(self, name: str) -> Server | None:
