@@ -12,6 +12,7 @@ from app.cli.connections import given_by, needed_for_clinics, refuse_too_few
 from app.cli.errors import CommandError
 from app.cli.options import data_dir_option, existing_settings, json_option
 from app.cli.output import busy, print_fields, print_rows, remark
+from app.cli.server_drain import drain, open_server
 from app.cli.server_identity import refuse_registered
 from app.cli.workplace import Workplace, run_job
 from app.database_url import DatabaseUrlError
@@ -46,6 +47,10 @@ class ServerRow(Struct, frozen=True, kw_only=True):
 @click.group()
 def servers() -> None:
     """Keep the PostgreSQL servers that may hold clinics."""
+
+
+servers.add_command(drain)
+servers.add_command(open_server)
 
 
 @servers.command("list")

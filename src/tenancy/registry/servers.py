@@ -116,6 +116,32 @@ class ServerRecords:
                 .values(**address, updated_at=func.now(), version=DatabaseServerRow.version + 1)
             )
 
+    async def set_status(self, name: str, status: str, *, actor: PlatformActor) -> ServerRecord:
+        """Open a server to new clinics, or close it to them (`draining`, `offline`); raise `UnknownServerError`."""
+        async with self._engine.begin() as connection:
+            server_id = await connection.scalar(
+                select(DatabaseServerRow.id).where(DatabaseServerRow.name == name).with_for_update()
+            )
+            if server_id is None:
+                raise UnknownServerError
+            changed = await connection.execute(
+                update(DatabaseServerRow)
+                .where(DatabaseServerRow.id == server_id, DatabaseServerRow.status != status)
+                .values(status=status, updated_at=func.now(), version=DatabaseServerRow.version + 1)
+            )
+            if changed.rowcount:
+                event = PlatformEvent(
+                    action="update",
+                    entity_type="database_server",
+                    entity_id=server_id,
+                    details={"name": name, "status": status},
+                )
+                await record_platform_event(connection, actor, event)
+            row = (
+                await connection.execute(_SERVERS.where(DatabaseServerRow.id == server_id))
+            ).one()
+        return _server(row)
+
     async def choose(self, tiers: Sequence[ServerTier], name: str | None) -> ServerRecord:
         """Return the named server, else the emptiest open one; one of an earlier tier goes before the others.
 
