@@ -64,7 +64,8 @@ def test_nothing_is_left_to_migrate_and_doctor_is_content(
 ) -> None:
     # The first run prepares the server where this test runs alone.
     assert run_clinic(data_dir, "migrate", **settings).returncode == 0
-    migrated = run_clinic(data_dir, "migrate", "--json", **settings)
+    assert json.loads(run_clinic(data_dir, "migrate", "--json", **settings).stdout) == []
+    migrated = run_clinic(data_dir, "migrate", "--every", "--json", **settings)
     homes = json.loads(migrated.stdout)
     assert homes
     assert {(home["before"] == home["after"], home["error"]) for home in homes} == {(True, None)}

@@ -113,7 +113,7 @@ async def test_clinics_of_each_strategy_work_there(data_dir: Path) -> None:
     assert diagnosis["servers"] == ["main", "second"]
     assert diagnosis["clinics"] == 4
     assert diagnosis["findings"] == []
-    homes = answer_of(data_dir, "migrate")
+    homes = answer_of(data_dir, "migrate", "--every")
     assert [home["server"] for home in homes].count("second") == 3
     assert {home["error"] for home in homes} == {None}
 

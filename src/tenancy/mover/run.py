@@ -196,6 +196,9 @@ class MoveRun:
         try:
             is_there = await self._target_exists(purge)
         except OUT_OF_REACH:
+            if self._heartbeat.wanted != "abort":
+                # Nobody has said that it is gone for good: whoever goes on finds it again and leaves nothing there.
+                raise
             log.warning("move %s: %s", plan.move_id, LEFT_BEHIND)
             await self._note(error=LEFT_BEHIND)
             return
