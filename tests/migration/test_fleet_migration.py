@@ -19,7 +19,7 @@ from releases import NEXT, ONLINE, forget_rendered, migrate_and_die, newer_tree,
 from tenancy import migrations
 from tenancy.fleet.lane import HomeMigration
 from tenancy.fleet.migration import FleetMigration, MigrationScope
-from tenancy.registry.home_revisions import HomeState
+from tenancy.registry.home_revisions import HomeRevisions, HomeState
 from tenancy.runtime import Tenancy
 from tenancy.tenant import Home, StrategyName, TenantId
 
@@ -28,6 +28,7 @@ Fleet = tuple[Tenancy, dict[StrategyName, Home]]
 CLINICS_MORE = 6
 KILLED_AFTER = 3
 KILLED_S_MAX = 60
+SLOW_S = 1.0
 
 
 async def migrate(tenancy: Tenancy, **scope: object) -> list[HomeMigration]:
@@ -89,6 +90,29 @@ async def test_the_ledger_says_what_failed_and_why(
     await run(tenancy, homes[SCHEMA], "ALTER TABLE mislaid RENAME TO specialty")
     assert homes_of(await migrate(tenancy)) == {homes[SCHEMA]}
     assert await behind(tenancy) == []
+
+
+async def test_a_ledger_that_is_slow_or_away_for_a_while_misses_nothing(
+    fleet: Fleet, next_release: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenancy, homes = fleet
+    await run(tenancy, homes[SCHEMA], "ALTER TABLE specialty RENAME TO mislaid")
+    write, tries = HomeRevisions.write, 0
+
+    async def slow_or_away(self: HomeRevisions, states: Sequence[HomeState]) -> None:
+        nonlocal tries
+        if states:
+            tries += 1
+            if tries == 1:
+                raise OSError
+            await asyncio.sleep(SLOW_S)
+        await write(self, states)
+
+    monkeypatch.setattr("tenancy.fleet.migration.LEDGER_PAUSE_S", 0.005)
+    monkeypatch.setattr(HomeRevisions, "write", slow_or_away)
+    await migrate(tenancy)
+    assert [state.home for state in await behind(tenancy)] == [homes[SCHEMA]]
+    assert (await behind(tenancy))[0].error is not None
 
 
 async def test_nobody_follows_a_canary_that_fails(

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Final
 
 from msgspec import Struct, structs
+from sqlalchemy.exc import SQLAlchemyError
 
 from tenancy.bootstrap import make_ready
 from tenancy.fleet.homes import every_shared_home
@@ -65,11 +67,14 @@ class FleetMigration:
         """Return what became of each home that was behind; those that were not come to are not among them."""
         homes = [state.home for state in await self.behind()]
         self._total = len(homes)
-        writing = asyncio.ensure_future(self._keep_writing())
+        is_over = asyncio.Event()
+        writing = asyncio.ensure_future(self._keep_writing(is_over))
         try:
             await self._in_rings(homes)
         finally:
-            writing.cancel()
+            # Let it end: what it is just writing would be lost with it.
+            is_over.set()
+            await asyncio.wait({writing})
             await self._write()
         store = self._tenancy.store
         await store.home_revisions.forget_gone(await every_shared_home(self._tenancy))
@@ -157,11 +162,16 @@ class FleetMigration:
         )
         self._progress(result, len(self._results), self._total)
 
-    async def _keep_writing(self) -> None:
-        while True:
-            await asyncio.sleep(LEDGER_PAUSE_S)
-            await self._write()
+    async def _keep_writing(self, is_over: asyncio.Event) -> None:
+        """Write down several times a second what was done; a registry that is out of reach is tried again."""
+        while not is_over.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEDGER_PAUSE_S):
+                    await is_over.wait()
+            with suppress(SQLAlchemyError, OSError, TimeoutError):
+                await self._write()
 
     async def _write(self) -> None:
-        states, self._unwritten = self._unwritten, []
+        states = self._unwritten[:]
         await self._tenancy.store.home_revisions.write(states)
+        del self._unwritten[: len(states)]
